@@ -6,7 +6,7 @@ In: a `Sighted`, and what became of it. Out: steps, as lines of text. Pure.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from portgen.adopt.draft import Draft
 from portgen.adopt.of_docker import WITHOUT_COMPOSE
@@ -18,6 +18,7 @@ _UNKNOWN = {
     "socat": "no source says what the firewall lets in, and without it portgen closes them",
 }
 _OURS = "portgen-"  # what the names of portgen's own units begin with
+_HTTP = 80  # where a server listens that does not say it
 _FOLDERS = ("sites-enabled", "conf.d")
 
 
@@ -27,7 +28,7 @@ def steps(found: Sighted, draft: Draft, lists: Lists) -> Iterator[str]:
     entered = {one.said for one in (*lists.taken, *lists.different)}
     yield from _of_inventory(draft)
     yield from _of_compose(found, entered)
-    yield from _of_nginx(found)
+    yield from _of_nginx(found, draft)
     for forwarder in found.forwarders:
         if forwarder.said in entered and not forwarder.name.startswith(_OURS):
             what = f"`systemctl disable --now {forwarder.name}`"
@@ -71,20 +72,32 @@ def _of_compose(found: Sighted, entered: Collection[Said]) -> Iterator[str]:
             yield f"{net.file}: `docker compose down`: the network {why}"
 
 
-def _of_nginx(found: Sighted) -> Iterator[str]:
+def _of_nginx(found: Sighted, draft: Draft) -> Iterator[str]:
     """Which servers have to go, and which include portgen's locations from now on."""
     replaced = [one for one in found.servers if one.is_replaced and not one.is_portgens]
     yield from _of_replaced(found, replaced)
-    if replaced and found.lacks_portgens:
+    goes_on = any(server.replaced_locations for server in found.servers)
+    if (replaced or goes_on) and found.lacks_portgens:
         what = "write `include conf.d/portgen.conf;` at the end of its block `http`"
         yield f"{found.main}: {what}: portgen's servers lie there"
     for said in found.claimed_upstreams:
         what = "give this upstream another name, here and in each `proxy_pass`"
         yield f"{found.on_the_host(said).place}: {what}: those of portgen's begin with `portgen_`"
-    names = {name for server in replaced for _, name in server.names}
+    taken = _ports_of(draft)
     for server in found.servers:
         if server.said.line and not server.is_replaced:
-            yield from _of_kept(found, server, names)
+            yield from _of_kept(found, server, taken)
+
+
+def _ports_of(draft: Draft) -> dict[str, set[int]]:
+    """At which ports portgen's own servers answer, by their names."""
+    if draft.nginx is None:
+        return {}
+    ports = {name: set(site.ports) for name, site in draft.nginx.sites.items()}
+    if draft.nginx.default is not None:
+        for name in draft.nginx.names:
+            ports[name] = set(draft.nginx.default.ports)
+    return ports
 
 
 def _of_replaced(found: Sighted, replaced: list[Server]) -> Iterator[str]:
@@ -98,8 +111,8 @@ def _of_replaced(found: Sighted, replaced: list[Server]) -> Iterator[str]:
         yield f"{file}: {what}: portgen renders one with the same `server_name`"
 
 
-def _of_kept(found: Sighted, server: Server, names: Collection[str]) -> Iterator[str]:
-    """What changes in a server that goes on. `names`: those of portgen's servers."""
+def _of_kept(found: Sighted, server: Server, taken: Mapping[str, set[int]]) -> Iterator[str]:
+    """What changes in a server that goes on. `taken`: the names of portgen's servers, with their ports."""
     place = found.on_the_host(server.said).place
     if server.replaced_locations:
         where = ", ".join(_within(found, server))
@@ -108,16 +121,18 @@ def _of_kept(found: Sighted, server: Server, names: Collection[str]) -> Iterator
         if server.includes_portgen:
             what, why = "take out its own locations", "portgen's own snippet has them"
         yield f"{place}: in this server {what} ({where}), and keep the rest: {why}"
-    if server.takes_snippet and not server.goes_on:
-        what = "name the files of its `include snippets/…` one by one"
-        yield f"{place}: {what}: portgen-locations.conf will lie there, too"
+    for path in sorted(server.takes_rendered):
+        folder, _, file = path.rpartition("/")
+        what = f"name the files of its `include {folder}/…` one by one"
+        yield f"{place}: {what}: {file} will lie there, too"
     for listen in server.displaced:
         why = "portgen's servers are read before it, and refuse unknown names"
         what = f"make it `{listen.text} default_server;`"
         if listen.file != server.said.file:
             what = f"write `{listen.text} default_server;` into it, in place of what {listen.file} says"
         yield f"{place}: {what}: {why}"
-    shared = [name for _, name in server.names if name in names]
+    ports = {listen.endpoint.port for listen in server.listen} or {_HTTP}
+    shared = [name for _, name in server.names if ports & taken.get(name, set())]
     if shared and server.redirects:
         yield f"{place}: take {', '.join(shared)} out of its `server_name`"
         first = server.names[0][1]

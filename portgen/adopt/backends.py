@@ -28,6 +28,7 @@ class Backends:
         self.own_ports = {one.endpoint.port for server in found.servers for one in server.listen}
         self.own_ports.update(one.port for one in draft.served)
         self.taken = {entry.name for entry in draft.entries}
+        self.assumed: set[str] = set()  # services that nginx alone names
 
     def holder(self, place: Place, path: str, one: Named) -> tuple[Entry, Port] | None:
         """Whose port the route leads to. One that nobody holds is a service that nginx alone names."""
@@ -51,15 +52,28 @@ class Backends:
         if port in self.own_ports:
             self.found.leave(place, f"leads to port {port}, which is nginx's own")
             return None
+        if address == LOOPBACK6:
+            return self._of_loopback6(place, port)
         held = self.draft.at(Endpoint(port, "tcp"), LOOPBACK)
-        if address == LOOPBACK6 and self.draft.at(Endpoint(port, "tcp"), LOOPBACK6) != held:
-            self.found.leave(
-                place, f"leads to [{LOOPBACK6}]:{port}, and somebody else has {LOOPBACK}:{port}"
-            )
-            return None
+        if held is None and address == "localhost":
+            held = self.draft.at(Endpoint(port, "tcp"), LOOPBACK6)
         if held is not None:
             return held
         return self._of_nobody(place, path, one, port)
+
+    def _of_loopback6(self, place: Place, port: int) -> tuple[Entry, Port] | None:
+        """Who has a port by IPv6. portgen's nginx asks a service that has all addresses by IPv4: it has to be
+        the same one."""
+        held = self.draft.at(Endpoint(port, "tcp"), LOOPBACK6)
+        if held is not None and held[0].name not in self.assumed:
+            is_same = self.draft.at(Endpoint(port, "tcp"), LOOPBACK) == held
+            if is_same or held[1].bind == LOOPBACK6:
+                return held
+        why = (
+            f"leads to [{LOOPBACK6}]:{port}, and no source says that {LOOPBACK}:{port} is the same"
+        )
+        self.found.leave(place, why)
+        return None
 
     def _why_not(self, place: Place, backend: str) -> str:
         """Why a location leads to no port, or to more than one; "" where it leads to one."""
@@ -118,6 +132,7 @@ class Backends:
         if hosted is None:
             name = name if name not in self.taken else f"port-{port}"
             self.taken.add(name)
+            self.assumed.add(name)
             hosted = Entry(naming.PROGRAMS, name, "process", program="")
             where = routes.backend(place).said
             hosted.comments.append(

@@ -23,7 +23,11 @@ _EMPTIED = {line.split(" ")[1] for line in reading.COMMON if line.endswith(' "";
 _HEADERS = {header.lower(): header for header in HEADERS}
 SET = {line.split(" ")[0] for line in (*reading.COMMON, *reading.TLS)} - {"proxy_set_header"}
 _SAID = {line.split(" ")[0]: line for line in (*reading.COMMON, *reading.TLS)}
-SET |= {"proxy_send_timeout", "client_body_timeout"}
+SENT_TIMEOUTS = (
+    "proxy_send_timeout",
+    "grpc_send_timeout",
+)  # portgen's are a route's `timeout`, too
+SET |= set(SENT_TIMEOUTS)
 # Values that mean what portgen's own locations send for the same header.
 _ALIKE = {
     "Host": ("$host", "$http_host", "$host:$server_port", "$host$portgen_port"),
@@ -165,7 +169,7 @@ _IF_HTTP = (
 )
 _BEFORE_PATH = re.compile(r"^(?:https?|\$scheme)://\$(?:http_)?host(?:\$portgen_port)?")
 _REDIRECTS = reading.REDIRECTS
-_CAPTURE = re.compile(r"\$\{?[1-9]")
+_OF_PLACE = re.compile(r"\$\{?(?:[1-9]|proxy_(?:host|port)\b)")
 _OFF = (("off",), ("all",), ("optional",))
 _NOT_FOUND = (("return", "404"), ("return", "444"))
 
@@ -207,14 +211,15 @@ def can_be_said(node: Node, path: str) -> bool:
         return False  # of another address than that of portgen's upstream
     if node.name.startswith("auth_basic"):
         return "$" not in node.text
-    if has_capture(node):
+    if is_of_its_place(node):
         return False
     return node.block is None and node.name not in _NOT_EXTRA
 
 
-def has_capture(node: Node) -> bool:
-    """Whether it has a part of what a regular expression matched, such as `$1`: a route has none."""
-    return _CAPTURE.search(node.text) is not None
+def is_of_its_place(node: Node) -> bool:
+    """Whether it has a variable that is another one in a route: what a regular expression matched (`$1`), or
+    how the service is called (`$proxy_host`)."""
+    return _OF_PLACE.search(node.text) is not None
 
 
 def begins_with(words: Sequence[str]) -> str:
@@ -289,7 +294,7 @@ def is_inherited(node: Node) -> bool:
     errors of the services, but not one for paths without a location."""
     codes = [word for word in node.words[1:-1] if not word.startswith("=")]
     is_of_services = all(code.startswith("5") for code in codes)
-    can_be_said = not has_capture(node) and (node.name != "error_page" or is_of_services)
+    can_be_said = not is_of_its_place(node) and (node.name != "error_page" or is_of_services)
     return node.name in INHERITED and can_be_said
 
 

@@ -50,17 +50,29 @@ class Named:
         """Whether all that they do for these names is to send visitors to https."""
         return all(server.is_redirect and names <= server.sent for server in self.servers)
 
+    def _lost(self, server: Server) -> list[Said]:
+        """Redirects to https that portgen's server would not send: of a server without https, and to one name
+        for several."""
+        is_secure = any(map(_is_secure, self.servers))
+        is_of_all = not server.is_redirect or server.sent >= set(self.names)
+        is_kept = is_secure and is_of_all
+        return [] if is_kept or not any(self.places) else [one.said for one in server.redirects]
+
     def rest(self, taken: Iterable[Place]) -> list[Said]:
         """What they answer besides these locations, and names that an inventory can't have."""
         known = list(taken)
         paths = {place.path for place in known}
-        found = [said for server in self.servers for said in server.own]
+        found = [said for server in self.servers for said in (*server.own, *self._lost(server))]
         for server in self.servers:
             found += [slash.said for slash in server.slashes if slash.path not in paths]
         found += [place.said for _, place in self.places if place.path not in paths]
         for server in self.servers:
             found += [said for said, name in server.names if not _can_be(name)]
         return list(dict.fromkeys(found))
+
+
+def _is_secure(server: Server) -> bool:
+    return any("ssl" in listen.options for listen in server.listen)
 
 
 def _can_be(name: str) -> bool:

@@ -14,6 +14,7 @@ from msgspec import Struct
 from portgen.adopt import beside
 from portgen.adopt.directives import (
     FIELDS,
+    SENT_TIMEOUTS,
     SET,
     TELLING,
     asks_for_another_host,
@@ -30,9 +31,11 @@ from portgen.adopt.directives import (
     slash_of,
     strips,
 )
+from portgen.adopt.fitting import fits
 from portgen.adopt.noting import NO_WORD, NOT_GIVEN, STATIC, Noting
 from portgen.adopt.sighted import Part, Place, Redirect, Said, Server, Slash
 from portgen.formats.nginx import Node
+from portgen.inventory.values import FilePath
 from portgen.plan.facts import Location
 from portgen.plan.servers import CHALLENGES
 
@@ -211,6 +214,7 @@ def _proxy(node: Node, scope: Scope) -> None:
         is_final,
         tuple(headers),
         scope.notes.is_rendered(node),
+        any(map(_has_headers, node.block or ())),
     )
     scope.server.places.append(place)
 
@@ -228,11 +232,16 @@ def _headers_around(block: Sequence[Node], scope: Scope) -> list[Part]:
     sends = (
         "grpc_set_header" if any(node.name == "grpc_pass" for node in block) else "proxy_set_header"
     )
-    if any(node.name == sends for node in block):
+    if any(node.name == sends for node in block) or any(map(_has_headers, block)):
         return []
     is_said = sends in scope.server.sends_headers
     around = scope.server.set_headers if is_said else scope.notes.found.set_headers
     return [part for part in around if part.text.startswith(f"{sends} ")]
+
+
+def _has_headers(node: Node) -> bool:
+    """Whether it includes Debian's file with headers for a service, which was not given."""
+    return node.name == "include" and node.words[-1].endswith("proxy_params")
 
 
 def _part(node: Node, path: str, notes: Noting) -> Part | None:
@@ -250,6 +259,8 @@ def _part(node: Node, path: str, notes: Noting) -> Part | None:
         return Part(where, "mark", "", node.text)
     if plain in SET and said_otherwise(node):
         return Part(where, "set", said_otherwise(node), node.text)
+    if node.name in SENT_TIMEOUTS:
+        return Part(where, "sent", words[1], node.text)
     is_usual = words == ("proxy_cache_bypass", "$http_upgrade")
     if is_usual or plain in SET or node.name == "include":
         notes.counted(node)
@@ -258,8 +269,9 @@ def _part(node: Node, path: str, notes: Noting) -> Part | None:
 
 
 def _folder(node: Node) -> str:
-    """The folder with the challenges of a certificate authority, by their whole path; "" for another one."""
-    if len(node.words) != 2:
+    """The folder with the challenges of a certificate authority, by their whole path; "" for another one, and
+    where nobody knows which one it is."""
+    if len(node.words) != 2 or "$" in node.words[1] or not fits(node.words[1], FilePath):
         return ""
     if node.name == "root":
         return node.words[1]

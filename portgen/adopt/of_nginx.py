@@ -154,6 +154,9 @@ class _Tree(Noting):
     def _other(self, node: Node) -> None:
         if answers_the_rest(node):
             self.general.answers_the_rest = True
+        if node.name == "proxy_cache":
+            self.general.values.append(self.as_it_is(node))
+            return
         if self.is_empty_glob(node):
             self.counted(node)
         elif self._is_not_given(node):

@@ -95,7 +95,7 @@ class _Reading:
         for node in block:
             is_ours = node.name == "include" and node.words[-1].endswith(SNIPPET)
             if node.name == HERE:
-                self.server.takes_snippet = True
+                self.server.takes_rendered.add(node.path)
             elif is_ours or node.path.endswith(SNIPPET):
                 self.server.includes_portgen = True
             if answers_the_rest(node):

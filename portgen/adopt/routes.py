@@ -11,17 +11,17 @@ from collections.abc import Iterable
 
 from portgen.adopt.directives import SENT_HEADERS
 from portgen.adopt.draft import Route
-from portgen.adopt.fitting import network, why_not
+from portgen.adopt.fitting import fits, network, why_not
 from portgen.adopt.nginx_files import absolute
 from portgen.adopt.sighted import NotARoute, Part, Place, Server
 from portgen.inventory import model
+from portgen.inventory.values import Size
 from portgen.plan.ports import WITH_TLS
 from portgen.plan.routes import is_safe
 from portgen.plan.types import DEFAULT_TIMEOUT
 
 _URI = re.compile(r"[a-z]+://[^/]+(?P<uri>/\S*)")
 _ACCESS = ("clients", "auth_file")
-_SIZE = re.compile(r"[0-9]{1,9}[kKmMgG]?")
 
 
 def route(server: Server, place: Place) -> Route:
@@ -30,6 +30,9 @@ def route(server: Server, place: Place) -> Route:
     extra = [*_own_extra(place), *_from_server(server, place)]
     if server.is_among_restricted:
         extra += _lifted(place, (*place.parts, *server.inherited))
+    said = (*extra, *place.parts, *place.set_headers)
+    if len(server.names) > 1 and any("$server_name" in part.text for part in said):
+        raise NotARoute("`$server_name` is the first one of several: a route has one of each")
     return _route(place, fields, extra)
 
 
@@ -63,12 +66,34 @@ def _fields(server: Server, place: Place) -> dict[str, object]:
     said = place.fact.route
     path = place.path
     uri = _uri(place)
+    _check(server, place, uri)
+    fields: dict[str, object] = {}
+    if path != "/" and not _strips(place, uri):
+        fields["strip"] = False
+    fields.update(_restrictions(place))
+    around = (*place.parts, *server.extra, *server.general)
+    is_cached = any(part.text.startswith("proxy_cache ") for part in around)
+    if said.buffering and (is_cached or _is_written(server, place, "buffering")):
+        fields["buffering"] = True
+    if said.timeout != DEFAULT_TIMEOUT and _is_written(server, place, "timeout"):
+        fields["timeout"] = said.timeout
+    return fields
+
+
+def _check(server: Server, place: Place, uri: str | None) -> None:
+    """Raises NotARoute where a route can't do the same."""
+    said = place.fact.route
+    path = place.path
     if not _is_kept_or_stripped(said.path, uri):
         raise NotARoute(f"leads to {uri} inside the service: a route keeps its path or strips it")
     if not is_safe(path):
         raise NotARoute(
             f"a route can't have the path {path}: letters, digits and `-._~` between slashes"
         )
+    if said.max_body is not None and not fits(said.max_body, Size):
+        raise NotARoute(f"an inventory can't have the size {said.max_body}: write it in k, m or g")
+    if uri is not None and "$" in backend(place).value:
+        raise NotARoute("with a variable nginx leads each path to the same one inside the service")
     if said.closed:
         raise NotARoute(
             "an inventory can't have it: nobody may come to it, and a route has visitors"
@@ -78,16 +103,6 @@ def _fields(server: Server, place: Place) -> dict[str, object]:
             raise NotARoute(f"{client} is neither a network nor an address")
     if _is_excepted(server, place):
         raise NotARoute("its service's certificate is not verified, as that of all others is")
-    fields: dict[str, object] = {}
-    if path != "/" and not _strips(place, uri):
-        fields["strip"] = False
-    fields.update(_restrictions(place))
-    is_cached = any(part.text.startswith("proxy_cache ") for part in (*place.parts, *server.extra))
-    if said.buffering and (is_cached or _is_written(server, place, "buffering")):
-        fields["buffering"] = True
-    if said.timeout != DEFAULT_TIMEOUT and _is_written(server, place, "timeout"):
-        fields["timeout"] = said.timeout
-    return fields
 
 
 def _own_extra(place: Place) -> list[Part]:
@@ -118,6 +133,7 @@ def _is_excepted(server: Server, place: Place) -> bool:
 def _from_server(server: Server, place: Place) -> list[Part]:
     """What a location has from its server, or from what is said for all: nothing of what it says itself."""
     own = {part.text.split(" ")[0] for part in place.parts}
+    own |= {"proxy_set_header"} if place.has_headers else set()
     found = [part for part in server.extra if part.about not in own]
     said = own | server.sends_headers
     found += [part for part in server.more_headers if part.about not in said]
@@ -151,7 +167,7 @@ def _restrictions(place: Place) -> dict[str, object]:
         fields["allow"] = [network(client) or client for client in said.clients]
     if said.auth_file is not None:
         fields["auth_file"] = absolute(said.auth_file)
-    if said.max_body is not None and _SIZE.fullmatch(said.max_body):
+    if said.max_body is not None:
         fields["max_body"] = said.max_body
     if said.verify is not None:
         fields["verify"] = said.verify

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from portgen.adopt import beside, grouping, nginx_ports, routes, shadowing, sites, trust
+from portgen.adopt import beside, grouping, nginx_ports, routes, shadowing, trust
 from portgen.adopt.backends import Backends
-from portgen.adopt.draft import Conflict, Draft, Entry, Nginx, Port, Route
+from portgen.adopt.draft import Conflict, Draft, Entry, Nginx, Port, Route, Site
 from portgen.adopt.existing import Existing
 from portgen.adopt.fitting import fits
 from portgen.adopt.grouping import Named
-from portgen.adopt.nginx_files import host_path
 from portgen.adopt.shadowing import Shadowing
 from portgen.adopt.sighted import Left, NotARoute, Place, Said, Server, Sighted
+from portgen.adopt.sites import Sites
 from portgen.inventory.values import SiteName
 from portgen.plan.ports import Endpoint
 from portgen.problem import listed
@@ -54,6 +54,7 @@ class _Routing:
         if existing is not None and existing.has_nginx:
             self.nginx.base = existing.general
         self.named = grouping.named(found.servers)
+        self.sites = Sites(self.named)
         self.backends = Backends(found, draft)
         self.shadowing = Shadowing(self.named)
         self.held: dict[Named, dict[str, _Held]] = {}
@@ -162,11 +163,17 @@ class _Routing:
         replaced = [one for one in self.held if not one.kept]
         if self.goes_on:
             replaced = [one for one in replaced if one is not self.default]
-        known = {name for one in replaced for name in one.names}
+        known: dict[str, Site] = {}
+        for one in replaced:
+            for name in one.names:
+                known[name] = self.sites.site("" if one is self.default else name, one)
         for one in self.named:
-            names = set(one.names)
-            if one not in self.held and not one.kept and one.names and names <= known:
-                replaced += [one] if one.sends(names) else []
+            if one in self.held or one.kept or not one.names or not known.keys() >= set(one.names):
+                continue
+            if one.sends(set(one.names)) and self.sites.takes(
+                one, (known[name] for name in one.names)
+            ):
+                replaced.append(one)
         return replaced
 
     def _write_all(self) -> None:
@@ -181,9 +188,7 @@ class _Routing:
             else:
                 self._sites(one)
         for one in self.named:
-            if one not in self.held and one in replaced:
-                self._add_redirect(one)
-            elif one not in self.held and not one.kept:
+            if one not in self.held and one not in replaced and not one.kept:
                 self._report_twice(one, _NO_ROUTE)
                 self._left_over(one, _NO_ROUTE)
         self._upstream(served)
@@ -261,7 +266,7 @@ class _Routing:
             if rest and is_portgens:
                 return _more(rest[0])
             why = self._why_otherwise(one, "")
-            return why or ("" if self.goes_on else self._why_shadowing(one, ""))
+            return why or ("" if self.goes_on else self._why_beside(one, ""))
         if not one.names:
             return _NAMELESS
         if rest:
@@ -269,13 +274,26 @@ class _Routing:
         for name in one.names:
             if not fits(name, SiteName):
                 return f"a site needs a plain name, and {name} is a pattern"
-            why = self._why_otherwise(one, name) or self._why_shadowing(one, name)
+            why = self._why_otherwise(one, name) or self._why_beside(one, name)
             if why:
                 return why
         return ""
 
-    def _why_shadowing(self, one: Named, name: str) -> str:
-        return self.shadowing.why_kept(one, sites.site(name, one))
+    def _why_beside(self, one: Named, name: str) -> str:
+        """Why portgen's server would do otherwise than the others beside it; "" where it would not."""
+        why = self.sites.why_not(name, one) or self._why_taken(self.sites.site(name, one))
+        return why or self.shadowing.why_kept(one, self.sites.site(name, one))
+
+    def _why_taken(self, site: Site) -> str:
+        """Who has a port that nginx has not now; "" where nobody is known for it."""
+        there = self.backends.own_ports
+        streams = {one.endpoint.port: one.said.place for one in self.found.streams}
+        for port in site.ports:
+            held = None if port in there else self.draft.at(Endpoint(port, "tcp"))
+            if held is not None or (port not in there and port in streams):
+                who = held[0].planned if held is not None else streams[port]
+                return f"portgen's server would listen at {port}, too, and {who} does: it stays your own"
+        return ""
 
     def _default_site(self, one: Named) -> None:
         """The site that has the paths. Where its servers answer something besides, they go on, and portgen
@@ -284,7 +302,7 @@ class _Routing:
             server.is_default = True
             if self.goes_on:
                 server.replaced_locations = self._locations(server, one)
-        self.nginx.default = sites.site("", one)
+        self.nginx.default = self.sites.site("", one)
         self.nginx.names = [] if self.goes_on else list(one.names)
         if self.goes_on:
             self._comment(one)
@@ -318,7 +336,7 @@ class _Routing:
     def _sites(self, one: Named) -> None:
         """A site for each name."""
         for name in one.names:
-            self.nginx.sites[name] = sites.site(name, one)
+            self.nginx.sites[name] = self.sites.site(name, one)
             self._write(one, name)
 
     def _why_otherwise(self, one: Named, host: str) -> str:
@@ -343,7 +361,7 @@ class _Routing:
         nginx: who may come there is said already."""
         if not existing.believes(self.nginx.proxies, self.nginx.header):
             return _OTHER_TRUST
-        site = sites.site(host, one)
+        site = self.sites.site(host, one)
         if host in existing.sites or not host:
             return "" if existing.site(host).listens_like(site) else _OTHER_PORTS
         new = [port for port in site.ports if Endpoint(port, "tcp") not in self.draft.served]
@@ -382,19 +400,6 @@ class _Routing:
             for slash in server.slashes:
                 said += (slash.said, *slash.inside)
             self.found.left += [Left(where, why) for where in said]
-
-    def _add_redirect(self, one: Named) -> None:
-        """Servers for http that send everything to https, of names that have a site."""
-        default = self.nginx.default
-        known = [site for site in self.nginx.sites.values() if site.name in one.names]
-        if default is not None and set(self.nginx.names) & set(one.names):
-            known.append(default)
-        for server in one.servers:
-            for site in known:
-                for listen in server.listen:
-                    if "ssl" not in listen.options:
-                        site.listen = site.listen or listen.endpoint.port
-                site.acme = site.acme or host_path(server, "acme")
 
     # --- routes -----------------------------------------------------------------------------------
 

@@ -181,7 +181,8 @@ class _Served:
             hosts.append("")
         headers = [part for part in place.parts if part.about.startswith("header:")]
         for part in (*place.set_headers, *headers) if hosts else ():
-            self.verdicts.take(part.said, _header_differences(part, server, path))
+            planned = self.routes[f"{hosts[0]}{path}"]
+            self.verdicts.take(part.said, _header_differences(part, server, planned, path))
         for part in place.parts:
             if not hosts:
                 self.verdicts.leave_rest(part.said, _NO_ROUTE)
@@ -213,7 +214,7 @@ def _differences(part: Part, seen: Location, planned: Location, path: str) -> It
         case "path" if one.path != path:
             yield f"becomes {path}: {one.path} itself is sent there"
         case "backend":
-            yield from _backend_differences(seen.backend or "", planned.backend or "")
+            yield from _backend_differences(seen, planned)
         case "clients" if (_set(one.clients), one.closed) != (_set(other.clients), other.closed):
             yield f"lets in {', '.join(other.clients) or 'everybody'}"
         case "auth_file" if (one.auth_file is None) != (other.auth_file is None):
@@ -223,27 +224,33 @@ def _differences(part: Part, seen: Location, planned: Location, path: str) -> It
                 yield f"becomes {getattr(other, part.about)}"
         case "set":
             yield f"portgen's location says `{part.value.rstrip(';')}`"
+        case "sent" if part.value.removesuffix("s") != str(other.timeout):
+            yield f"portgen's location waits {other.timeout} s"
         case "strip" if not other.strip:
             yield "the service sees the whole path"
         case "" if part.text not in other.directives:
             yield "portgen's location lacks it"
 
 
-def _backend_differences(seen: str, planned: str) -> Iterator[str]:
-    backend, _, options = seen.partition(" ")
-    if _place_of(backend) != _place_of(planned):
-        yield f"leads to {planned}"
+def _backend_differences(seen: Location, planned: Location) -> Iterator[str]:
+    backend, _, options = (seen.backend or "").partition(" ")
+    if _place_of(backend) != _place_of(planned.backend or ""):
+        yield f"leads to {planned.backend}"
     elif options:
         yield f"a route has no `{options}`"
+    if planned.route.tls_name is not None and seen.route.tls_name is None:
+        yield f"asked for {planned.route.tls_name} by TLS, and nginx names nobody"
 
 
-def _header_differences(part: Part, server: Server, path: str) -> Iterator[str]:
+def _header_differences(part: Part, server: Server, planned: Location, path: str) -> Iterator[str]:
     name = part.about.removeprefix("header:")
     value = part.value.strip("\"'")
     is_secure = any("ssl" in listen.options for listen in server.listen)
     if name == "X-Forwarded-Proto" and value == "https" and is_secure:
         return
-    if name == "X-Forwarded-Prefix" and value in ("", path.rstrip("/")):
+    if name == "X-Forwarded-Prefix":
+        if value != (path.rstrip("/") if planned.route.strip else ""):
+            yield f"portgen sets a different {name}"
         return
     if not is_alike(name, value):
         yield f"portgen sets a different {name}"

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from portgen.adopt.draft import Nginx, Site
 from portgen.adopt.grouping import Named
 from portgen.adopt.sighted import Listen, Said, Server
+from portgen.formats.nginx import fits_hash
 from portgen.plan.ports import EVERYWHERE, EVERYWHERE6
 
 _Socket = tuple[int, str]  # a port, and the address of a family
@@ -48,6 +49,7 @@ class Shadowing:
         new = {(port, family) for family in families} - self.sockets[one]
         sends = {(site.http_port, family) for family in families} - self.sockets[one]
         why = self._why_of_names(one, new) or self._why_of_its_name(one, new | sends)
+        why = why or self._why_asked_late(one)
         return why or self._why_refused(
             one, {(port, family) for port in site.ports for family in families}
         )
@@ -69,6 +71,16 @@ class Shadowing:
                 names = ", ".join(name for _, name in other.servers[0].names)
                 who = f"the server of {names} answers for it now"
                 return f"at {_spelled(answered)} {who}: it stays your own"
+        return ""
+
+    def _why_asked_late(self, one: Named) -> str:
+        """Why nginx would ask another server first: portgen writes a long name as a regular expression, and
+        nginx asks wildcards before those."""
+        for name in one.names:
+            for other in () if fits_hash(name) else (*self.wild, *self.patterns):
+                if other is not one and (other in self.patterns or _covers(other, one)):
+                    who = ", ".join(word for _, word in other.servers[0].names)
+                    return f"{name} is so long that {who} would be asked first: it stays your own"
         return ""
 
     def _why_refused(self, one: Named, answered: set[_Socket]) -> str:
@@ -108,7 +120,10 @@ def heirs(
     stays = {id(server) for server in staying}
     before = {id(server) for server in servers[: portgens_at or 0]}
     for (port, _), there in sorted(_at_socket(servers).items()):
-        default = next((one for one, listen in there if _says_default(listen)), there[0][0])
+        default = next(
+            (one for one, listen in there if listen is not None and listen.says_default),
+            there[0][0],
+        )
         heir = next((one for one, _ in there if id(one) in stays & before), None)
         if id(default) not in stays and heir is not None:
             why = (
@@ -127,7 +142,7 @@ def displaced(
     for (port, family), there in sorted(_at_socket(servers).items()):
         if port not in ports or family not in (EVERYWHERE, EVERYWHERE6):
             continue
-        if any(_says_default(listen) for _, listen in there):
+        if any(listen is not None and listen.says_default for _, listen in there):
             continue
         first, listen = there[0]
         stays = not first.is_replaced and not first.is_portgens
@@ -151,10 +166,6 @@ def _listens(server: Server) -> Iterator[tuple[_Socket, Listen | None]]:
     for listen in server.listen:
         for family in [listen.socket] if listen.socket else [EVERYWHERE, EVERYWHERE6]:
             yield (listen.endpoint.port, family), listen
-
-
-def _says_default(listen: Listen | None) -> bool:
-    return listen is not None and not {"default_server", "default"}.isdisjoint(listen.options)
 
 
 def _at_socket(servers: Iterable[Server]) -> dict[_Socket, list[tuple[Server, Listen | None]]]:

@@ -13,6 +13,7 @@ from msgspec import Struct, field
 from portgen.formats import ufw
 from portgen.plan import facts
 from portgen.plan.ports import EVERYWHERE, EVERYWHERE6, Endpoint
+from portgen.plan.servers import CHALLENGES
 
 # The text of a file of nginx's that could not be read: a directive that keeps what includes it the team's.
 UNREADABLE = "portgen_could_not_read_this {}"
@@ -186,6 +187,9 @@ class Place(Struct, frozen=True):
     is_final: bool = False
     set_headers: tuple[Part, ...] = ()
     is_portgens: bool = False  # whether portgen rendered it
+    has_headers: bool = (
+        False  # whether it says which headers a service gets, in a file that is not here
+    )
 
     @property
     def path(self) -> str:
@@ -229,6 +233,11 @@ class Listen(NamedTuple):
         if self.bind == EVERYWHERE6 and "ipv6only=off" in self.options:
             return ""
         return self.bind or EVERYWHERE
+
+    @property
+    def says_default(self) -> bool:
+        """Whether its server is nginx's default one there."""
+        return not {"default_server", "default"}.isdisjoint(self.options)
 
     @property
     def is_everywhere(self) -> bool:
@@ -284,9 +293,7 @@ class Server(Struct):
     patterns: list[Pattern] = []
     answers_the_rest: bool = False  # whether it has files, or a page, where no location is
     is_portgens: bool = False  # whether portgen rendered it
-    takes_snippet: bool = (
-        False  # whether a pattern in it would include portgen's locations, once they are there
-    )
+    takes_rendered: set[str] = set()  # portgen's files that a pattern in it will include
     includes_portgen: bool = False  # whether portgen's own locations are in it
     # What was decided.
     is_default: bool = False  # its routes are those of the inventory's default site
@@ -297,6 +304,17 @@ class Server(Struct):
     def keep(self, why: str) -> None:
         """Write down why it stays the team's: the first reason counts."""
         self.kept = self.kept or why
+
+    def says_default(self, port: int) -> bool:
+        """Whether it says of itself that it is nginx's default server at a port."""
+        return any(one.says_default for one in self.listen if one.endpoint.port == port)
+
+    @property
+    def answers_challenges(self) -> bool:
+        """Whether a location of it may be for a certificate authority, out of a folder or not."""
+        if any(CHALLENGES.startswith(path) for path in self.prefixes - {"/"}):
+            return True
+        return any("well-known" in pattern.said.text for pattern in self.patterns)
 
     @property
     def goes_on(self) -> bool:

@@ -1,28 +1,139 @@
 """nginx's servers of one name as a site: where it listens, its certificate, its challenges.
 
-In: a `Named`. Out: a `Site`. Pure.
+In: the servers by their names. Out: a `Site`, and why portgen's server can't be like it. Pure. What answers
+for the name at the site's port for http, in place of its own servers, is asked, too: one that sends visitors
+to https, a wildcard, or nginx's default server.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
 
 from portgen.adopt.draft import Site
 from portgen.adopt.grouping import Named
 from portgen.adopt.nginx_files import host_path
 from portgen.adopt.sighted import Listen, Server
+from portgen.formats import nginx
+
+_HTTP = 80
+_CHALLENGES = "answers a certificate authority for"
 
 
-def site(name: str, one: Named) -> Site:
-    """The site of a name."""
-    made = Site(name)
-    for server in one.servers:
-        for listen in server.listen:
-            _listen(made, listen)
-        _secure(made, server)
-        made.http2 = made.http2 or server.setting("http2") == "on"
-        made.acme = made.acme or host_path(server, "acme")
-    if made.listen is None and made.listen_tls is None and one.servers[0].said.line:
-        made.listen = 80
-    return made
+class Sites:
+    """All servers by their names. Made once: a host may have thousands."""
+
+    def __init__(self, groups: Sequence[Named]) -> None:
+        self.by_name: dict[str, list[Named]] = {}
+        for one in groups:
+            for name in one.names:
+                self.by_name.setdefault(name, []).append(one)
+        self.wild = [
+            one for one in groups if any("*" in name or name[0] == "." for name in one.names)
+        ]
+        self.servers = [server for one in groups for server in one.servers]
+        self.made: dict[tuple[str, Named], Site] = {}
+
+    def site(self, name: str, one: Named) -> Site:
+        """The site of a name; "" for the default one, which has all names of its servers."""
+        if (name, one) not in self.made:
+            self.made[name, one] = self._site(name, one)
+        return self.made[name, one]
+
+    def _site(self, name: str, one: Named) -> Site:
+        made = Site(name)
+        for server in one.servers:
+            for listen in server.listen:
+                _listen(made, listen)
+            _secure(made, server)
+            made.http2 = made.http2 or server.setting("http2") == "on"
+            made.acme = made.acme or host_path(server, "acme")
+        if made.listen is None and made.listen_tls is None and one.servers[0].said.line:
+            made.listen = _HTTP
+        names = [name] if name else one.names
+        if made.listen is None:
+            ports = [port for each in names for port in self._redirects_at(each, one)]
+            made.listen = next(iter(sorted(ports, key=lambda port: port != _HTTP)), None)
+        made.acme = made.acme or next(iter(self._folders(names, made, one)), "")
+        return made
+
+    def _redirects_at(self, name: str, one: Named) -> Iterator[int]:
+        """The ports at which another server sends visitors of a name to https."""
+        for other in self.by_name.get(name, ()):
+            if other is not one and other.sends({name}):
+                yield from (endpoint.port for endpoint in other.endpoints)
+
+    def takes(self, redirect: Named, sites: Iterable[Site]) -> bool:
+        """Whether portgen's servers listen at each port of servers that send visitors to https."""
+        ports = {endpoint.port for endpoint in redirect.endpoints}
+        return all(ports <= set(site.ports) for site in sites)
+
+    def why_not(self, name: str, one: Named) -> str:
+        """Why portgen's server can't be like those of a name; "" where it can."""
+        site = self.site(name, one)
+        names = [name] if name else one.names
+        for each in names:
+            for server in self._answering(each, site.http_port, one):
+                if server.answers_challenges and host_path(server, "acme") != site.acme:
+                    return (
+                        f"the server at {server.said.place} {_CHALLENGES} {each}: it stays your own"
+                    )
+            why = self._why_split(each, site, one)
+            if why:
+                return why
+        return ""
+
+    def _why_split(self, name: str, site: Site, one: Named) -> str:
+        """Why another server would lose a name at one of its ports, and would need it at another."""
+        for other in self.by_name.get(name, ()):
+            ports = {endpoint.port for endpoint in other.endpoints}
+            if other is not one and ports & set(site.ports) and not ports <= set(site.ports):
+                at = ", ".join(map(str, sorted(ports - set(site.ports))))
+                place = other.servers[0].said.place
+                return f"{name} has a server at {at}, too ({place}): it stays your own"
+        return ""
+
+    def _folders(self, names: Iterable[str], site: Site, one: Named) -> Iterator[str]:
+        """The folders of the challenges that others answer."""
+        for name in names:
+            for server in self._answering(name, site.http_port, one):
+                folder = host_path(server, "acme")
+                if folder:
+                    yield folder
+
+    def _answering(self, name: str, port: int, one: Named) -> list[Server]:
+        """Which other servers answer for a name at a port, where its own don't: more than one where that is
+        not known."""
+        if any(endpoint.port == port for endpoint in one.endpoints):
+            return []
+        exact = [other for other in self.by_name.get(name, ()) if other is not one]
+        covering = [other for other in self.wild if _covers(other, name)]
+        for groups in (exact, covering):
+            there = list(_at(port, (server for other in groups for server in other.servers)))
+            if there:
+                return there
+        there = list(_at(port, self.servers))
+        default = [server for server in there if server.says_default(port)] or there[:1]
+        patterns = [
+            server for server in there if any(_is_pattern(word) for _, word in server.names)
+        ]
+        return [*patterns, *default]
+
+
+def _at(port: int, servers: Iterable[Server]) -> Iterator[Server]:
+    """Those that listen at a port."""
+    for server in servers:
+        ports = {listen.endpoint.port for listen in server.listen} or {_HTTP}
+        if port in ports:
+            yield server
+
+
+def _is_pattern(name: str) -> bool:
+    return name.startswith("~")
+
+
+def _covers(one: Named, name: str) -> bool:
+    wild = (known for known in one.names if "*" in known or known.startswith("."))
+    return any(nginx.covers(known, name) for known in wild)
 
 
 def _listen(site: Site, listen: Listen) -> None:

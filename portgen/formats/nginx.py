@@ -349,13 +349,14 @@ def _escaped(name: str) -> str:
 def in_server_name(name: str, others: Iterable[str]) -> str:
     """A name as `server_name` has it, beside the names of other servers. nginx asks regular expressions
     last: where another server's name is one, so is the pattern that covers that name."""
-    beyond = [other for other in others if not _fits_hash(other) and covers(name, other)]
-    if _fits_hash(name) and not beyond:
+    beyond = [other for other in others if not fits_hash(other) and covers(name, other)]
+    if fits_hash(name) and not beyond:
         return name
     return as_regex(name, beyond)
 
 
-def _fits_hash(name: str) -> bool:
+def fits_hash(name: str) -> bool:
+    """Whether nginx finds a name of a server's by its letters, before it asks regular expressions."""
     is_pattern = name.startswith("*") or name.endswith("*")
     parts = name.split(".") if is_pattern else [name.removeprefix(".")]
     return max(map(len, parts)) <= LONGEST_NAME

@@ -14,6 +14,7 @@ from tests.adopt.test_servers import (
     INVENTORY,
     RENDERED,
     SECURE,
+    different,
     into,
     left,
     of,
@@ -334,3 +335,98 @@ def test_an_upstream_with_a_name_of_portgens_needs_another() -> None:
     up = "upstream portgen_app { server 127.0.0.1:8080; }\n"
     steps = of(up + server("a.org", APP, API)).steps
     assert any(step.startswith("conf.d/0.conf:1: give this upstream another") for step in steps)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "proxy_set_header Origin http://$proxy_host;",
+        "client_max_body_size 10737418240;",
+        "proxy_set_header X-Site $server_name;",
+    ],
+)
+def test_what_would_mean_something_else_in_a_route_stays(line: str) -> None:
+    names = "a.org www.a.org" if "server_name" in line else "a.org"
+    app = APP.replace("{", f"{{ {line}")
+    assert [name for name in routes(of(server(names, app, API))) if "/app/" in name] == []
+
+
+def test_with_a_variable_nginx_leads_to_one_path() -> None:
+    app = APP.replace("127.0.0.1:8080;", "$app/;")
+    up = "geo $app { default 127.0.0.1:8080; }\n"
+    assert list(routes(of(up + server("a.org", app, API)))) == ["/api/"]
+
+
+def test_a_service_of_ipv6_is_not_that_of_ipv4() -> None:
+    app = APP.replace("127.0.0.1", "[::1]")
+    one = server("a.org", app, API)
+    assert list(routes(of(one))) == ["/api/"]
+    both = server("a.org", APP.replace("/app/", "/x/"), app, API)
+    assert sorted(routes(of(both))) == ["/api/", "/x/"]
+    texts = [Text("nginx", "a.conf", one, "a.conf")]
+    for address, expected in (("*", ["/app/"]), ("0.0.0.0", []), ("[::1]", ["/app/"])):
+        ss = f'tcp LISTEN 0 9 {address}:8080 *:* users:(("app",pid=1,fd=3))\n'
+        found = adopt.adopt(Sources([*texts, Text("ss", "ss.txt", ss)], {}.get), "box")
+        assert [name for name in routes(found) if name == "/app/"] == expected
+
+
+def test_localhost_is_also_the_service_that_only_ipv6_reaches() -> None:
+    one = server("a.org", APP.replace("127.0.0.1", "localhost"), API)
+    ss = 'tcp LISTEN 0 9 [::1]:8080 *:* users:(("app",pid=1,fd=3))\n'
+    texts = [Text("nginx", "a.conf", one, "a.conf"), Text("ss", "ss.txt", ss)]
+    found = adopt.adopt(Sources(texts, {}.get), "box")
+    assert routes(found)["/app/"].port.bind == "::1"
+    assert found.source.text.count("port: 8080") == 1
+
+
+def test_a_cache_for_all_keeps_what_goes_past_it() -> None:
+    found = routes(of(server("a.org", APP, API), http="proxy_cache zone;"))
+    assert found["/app/"].buffering
+
+
+DIFFERENT = {
+    "proxy_set_header X-Forwarded-Prefix /app;": "portgen sets a different X-Forwarded-Prefix",
+    "proxy_send_timeout 1h;": "portgen's location waits 300 s",
+}
+
+
+@pytest.mark.parametrize("line", DIFFERENT)
+def test_what_portgens_location_says_otherwise_is_a_difference(line: str) -> None:
+    app = APP.replace("{", f"{{ {line}")
+    assert different(of(server("a.org", app, API)))[line.removesuffix(";")] == DIFFERENT[line]
+
+
+def test_a_service_is_asked_for_its_name_by_tls() -> None:
+    app = APP.replace("http:", "https:")
+    why = different(of(server("a.org", app, API)))["proxy_pass https://127.0.0.1:8080"]
+    assert why == "asked for app by TLS, and nginx names nobody"
+
+
+def test_headers_of_the_server_are_not_beside_those_of_a_file_that_is_not_here() -> None:
+    app = APP.replace("{", "{ include proxy_params;")
+    one = Text("nginx", "a", server("a.org", "proxy_set_header X-Key k;", app, API), "a")
+    found = routes(adopt.adopt(Sources([one], {}.get), "box"))
+    assert found["/app/"].extra == ()
+    assert found["/api/"].extra == ("proxy_set_header X-Key k;",)
+
+
+# --- the steps ---------------------------------------------------------------------------------------
+
+
+def test_a_server_that_goes_on_needs_portgens_servers_as_well() -> None:
+    """Its locations lead to upstreams of conf.d/portgen.conf."""
+    main = "http { include sites-enabled/*; }"
+    site = server("a.org", APP, API, "location = /x { return 410; }")
+    steps = folder(**{"nginx.conf": main, "sites-enabled/a": site}).steps
+    assert any("write `include conf.d/portgen.conf;` at the end" in step for step in steps)
+
+
+@pytest.mark.parametrize("pattern", ["snippets/*.conf", "conf.d/*.conf"])
+def test_a_pattern_in_a_server_must_not_include_portgens_files(pattern: str) -> None:
+    site = server("a.org", f"include {pattern};", APP, API, "location = /x { return 410; }")
+    folder_of = pattern.partition("/")[0]
+    main = "http { include sites-enabled/*; include conf.d/*.conf; }"
+    steps = folder(**{"nginx.conf": main, "sites-enabled/a": site}).steps
+    assert any(
+        f"name the files of its `include {folder_of}/…` one by one" in step for step in steps
+    )

@@ -247,18 +247,118 @@ def test_a_redirect_for_every_name_stays() -> None:
     assert [step.partition(":")[0] for step in result.steps] == ["conf.d/a.conf"]
 
 
-FOLDERS = {"root $webroot;": "", "root acme;": "", "root /srv/acme;": "/srv/acme"}
+CHALLENGES = "location /.well-known/acme-challenge/ {{ {} }}"
+UNKNOWN_FOLDERS = ["root $webroot;", "root acme;", "proxy_pass http://127.0.0.1:8888;"]
 
 
-@pytest.mark.parametrize("folder", FOLDERS)
-def test_only_a_whole_path_is_the_folder_of_challenges(folder: str) -> None:
-    challenges = f"location /.well-known/acme-challenge/ {{ {folder} }}"
-    for lines in ((challenges, f"location / {{ {TO_HTTPS} }}"), (TO_HTTPS,)):
-        extra = () if len(lines) == 2 else (challenges,)
-        result = of(server("a.org", *lines), server("a.org", *extra, APP, API, listen=SECURE))
-        nginx = result.source.inventory.hosts["box"].nginx
-        assert nginx is not None
-        assert (nginx.acme or "") == FOLDERS[folder]
+def with_http(challenges: str, *, beside: bool) -> Adopted:
+    """A server for https, and one that sends there: the challenges are in this one, or in that."""
+    ends = f"location / {{ {TO_HTTPS} }}" if beside else TO_HTTPS
+    sends = server("a.org", *([challenges] if beside else []), ends)
+    own = () if beside else (challenges,)
+    return of(sends, server("a.org", *own, APP, API, listen=SECURE))
+
+
+@pytest.mark.parametrize("beside", [True, False])
+def test_the_folder_of_challenges_is_a_sites(*, beside: bool) -> None:
+    result = with_http(CHALLENGES.format("root /srv/acme;"), beside=beside)
+    nginx = result.source.inventory.hosts["box"].nginx
+    assert nginx is not None
+    assert nginx.acme == "/srv/acme"
+
+
+@pytest.mark.parametrize("folder", UNKNOWN_FOLDERS)
+def test_challenges_whose_folder_nobody_knows_stay_with_their_server(folder: str) -> None:
+    result = with_http(CHALLENGES.format(folder), beside=True)
+    assert result.source.inventory.hosts["box"].nginx is None
+    assert not any("disable" in step or "remove" in step for step in result.steps)
+
+
+OTHERS = {
+    "the default server": ("listen 80 default_server;", ""),
+    "a wildcard": ("listen 80;", "server_name *.org;"),
+    "more names": ("listen 80;", "server_name a.org b.org;"),
+}
+
+
+@pytest.mark.parametrize("who", OTHERS)
+def test_challenges_that_another_server_answers_are_a_sites_too(who: str) -> None:
+    """portgen's server for the name at port 80 takes the place of that one."""
+    listen, name = OTHERS[who]
+    challenges = CHALLENGES.format("root /srv/acme;")
+    sends = server("", name, challenges, f"location / {{ {TO_HTTPS} }}", listen=listen)
+    secure = server("a.org", APP, API, listen=SECURE)
+    result = of(sends + secure)
+    assert "acme: /srv/acme" in result.source.text
+    two = server("b.org", "root /srv;", listen=SECURE)
+    assert "acme: /srv/acme" in of(sends + two + secure).source.text
+
+
+def test_two_folders_of_challenges_are_of_two_sites() -> None:
+    sends = [
+        server(name, CHALLENGES.format(f"root /srv/{name};"), f"location / {{ {TO_HTTPS} }}")
+        for name in ("a.org", "b.org")
+    ]
+    result = of(*sends, server("a.org b.org", APP, API, listen=SECURE))
+    assert result.source.inventory.hosts["box"].nginx is None
+
+
+# --- the ports beside -------------------------------------------------------------------------------
+
+
+def test_portgens_server_takes_no_port_from_anybody() -> None:
+    """It listens for http as well, and sends visitors from there."""
+    secure = server("a.org", APP, API, listen=SECURE)
+    at_80 = server("a.org", APP.replace("8080", "80"), API, listen=SECURE)
+    stream = "stream { server { listen 80; proxy_pass 127.0.0.1:9; } }\n"
+    result = of(at_80)
+    assert routes(result) == {}
+    assert "portgen's server would listen at 80, too" in left(result)["server_name a.org"]
+    texts = [Text("nginx", "nginx.conf", f"{stream}http {{ {secure} }}", "nginx.conf")]
+    assert routes(adopt.adopt(Sources(texts, {}.get), "box")) == {}
+    apache = 'tcp LISTEN 0 9 *:80 *:* users:(("apache2",pid=1,fd=3))\n'
+    node = 'tcp LISTEN 0 9 *:443 *:* users:(("nginx",pid=2,fd=3))\n'
+    texts = [Text("nginx", "a.conf", secure, "a.conf"), Text("ss", "ss.txt", apache + node)]
+    result = adopt.adopt(Sources(texts, {}.get), "box")
+    assert "port: 80" in result.source.text
+    assert result.steps == ()
+    assert sorted(routes(of(secure))) == ["/api/", "/app/"]
+
+
+def test_a_redirect_that_portgens_server_would_not_send_stays() -> None:
+    alone = server("a.org b.org", f"if ($host = a.org) {{ {TO_HTTPS} }}", APP, API)
+    result = of(alone)
+    assert "server_name" not in result.source.text
+    to_one = server("a.org b.org", "return 301 https://a.org$request_uri;")
+    result = of(to_one, server("a.org b.org", APP, API, listen=SECURE))
+    assert "server_name" not in result.source.text
+
+
+def test_a_name_is_taken_out_only_at_a_port_of_portgens() -> None:
+    sends = server("a.org b.org", TO_HTTPS)
+    at_9000 = server("a.org", APP, API, listen="listen 9000;\nlisten [::]:9000;")
+    assert not any("out of its `server_name`" in step for step in of(sends, at_9000).steps)
+    both = server("a.org b.org", TO_HTTPS, listen=f"{BOTH}\nlisten 9000;\nlisten [::]:9000;")
+    result = of(both, server("a.org", APP, API, listen=SECURE))
+    assert "a.org has a server at 9000, too" in left(result)["server_name a.org"]
+
+
+def test_redirects_at_two_ports_are_not_one() -> None:
+    at_9000 = server("b.org", TO_HTTPS, listen="listen 9000;\nlisten [::]:9000;")
+    secure = server("a.org b.org", APP, API, listen=SECURE)
+    result = of(at_9000, server("a.org", TO_HTTPS), secure)
+    gone = [step.partition(": ")[0] for step in result.steps if "portgen renders one" in step]
+    assert gone == ["conf.d/1.conf", "conf.d/2.conf"]
+    assert "listen:" not in result.source.text
+
+
+def test_a_long_name_stays_where_a_wildcard_would_be_asked_first() -> None:
+    long = f"{'a' * 47}.org"
+    root = "location / { proxy_pass http://127.0.0.1:8083; }"
+    result = of(server(long, root), server("*.org", "return 410;"))
+    assert routes(result) == {}
+    assert "would be asked first" in left(result)[f"server_name {long}"]
+    assert list(routes(of(server(long, root)))) == [f"{long}/"]
 
 
 def test_trust_that_all_share_is_one_and_any_other_stays() -> None:

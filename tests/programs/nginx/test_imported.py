@@ -136,6 +136,28 @@ CONFIGURATIONS: dict[str, str | dict[str, str]] = {
     },
     "an error that a path answers": named("a.org", "error_page 404 = /app/;", APP, API),
     "unknown names": named("a.org", APP, API) + named("b.org", "return 410;"),
+    "a redirect to https without https": named(
+        "a.org b.org", f"if ($host = a.org) {{ {TO_HTTPS} }}", APP, API
+    ),
+    "a redirect at another port": server(
+        "listen 80 default_server;\nlisten 8080 default_server;\nlisten [::]:8080 default_server;",
+        "return 410;",
+    )
+    + named("a.org b.org", TO_HTTPS)
+    + named("a.org", APP, API, listen="listen 8080;\nlisten [::]:8080;"),
+    "redirects at two ports": server("listen 80 default_server;", "return 410;")
+    + named("a.org b.org", TO_HTTPS, listen="listen 8080;\nlisten [::]:8080;")
+    + named("a.org", TO_HTTPS)
+    + named("a.org b.org", ROOT, listen=SECURE),
+    "a redirect of two names to one": named("a.org b.org", "return 301 https://a.org$request_uri;")
+    + named("a.org b.org", ROOT, APP, listen=SECURE),
+    "a variable that leads to one path": {
+        "conf.d/app.conf": "geo $app { default 127.0.0.1:3000; }\n",
+        "conf.d/site.conf": named("a.org", "location /app/ { proxy_pass http://$app/; }", API),
+    },
+    "a wildcard at another port": named("w.org", "return 410;", listen=SECURE)
+    + named("*.w.org", APP, API, listen=SECURE)
+    + named("x.w.org", ROOT),
     "an index that is a path": named("a.org", "index /app/x;", APP, API),
     "a hidden file": {
         "conf.d/sites.conf": "include sites/*;\n",
