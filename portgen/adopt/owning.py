@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from portgen.adopt.draft import Entry
+from portgen.inventory import ranges
+from portgen.inventory.ports import PortRange, Transport
 from portgen.plan.ports import EPHEMERAL, PRIVILEGED, Endpoint
 
 _ROOM, _LITTLE_ROOM = 100, 10  # ports that a project gets around one of its own
@@ -114,29 +116,26 @@ def _is_free(
 
 
 def _spelled(
-    parts: list[range], project: str, entries: Sequence[Entry], holders: Mapping[int, set[str]]
+    parts: Iterable[range],
+    project: str,
+    entries: Sequence[Entry],
+    holders: Mapping[int, set[str]],
 ) -> list[str | int]:
     """The parts joined; a port that another project has by the other protocol says which one is its
     own."""
-    joined: list[range] = []
-    for part in sorted(filter(None, parts), key=lambda one: one.start):
-        shared = len(part) == 1 and holders.get(part.start, set()) - {project}
-        if joined and joined[-1].stop == part.start and not shared:
-            joined[-1] = range(joined[-1].start, part.stop)
-        else:
-            joined.append(part)
-    found: list[str | int] = []
-    for part in joined:
-        if len(part) > 1:
-            found.append(f"{part.start}-{part.stop - 1}")
-        elif holders.get(part.start, set()) - {project}:
-            transports = {
-                p.endpoint.transport
-                for e in entries
-                for p in e.ports
-                if part.start in p.endpoint.ports
-            }
-            found += [f"{part.start}/{transport}" for transport in sorted(transports)]
-        else:
-            found.append(part.start)
-    return found
+    found: list[PortRange] = []
+    own: dict[Transport | None, list[range]] = {}
+    for part in parts:
+        is_shared = len(part) == 1 and holders.get(part.start, set()) - {project}
+        for transport in _transports(part.start, entries) if is_shared else (None,):
+            own.setdefault(transport, []).append(part)
+    for transport, several in own.items():
+        found += (PortRange(part, transport) for part in ranges.joined(several))
+    found.sort(key=lambda part: (part.ports.start, part.transport or ""))
+    return [part.ports.start if str(part).isdecimal() else str(part) for part in found]
+
+
+def _transports(port: int, entries: Iterable[Entry]) -> list[Transport]:
+    """By which protocols services have a port."""
+    endpoints = [one.endpoint for entry in entries for one in entry.ports]
+    return sorted({endpoint.transport for endpoint in endpoints if port in endpoint.ports})

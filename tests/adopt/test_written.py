@@ -1,0 +1,72 @@
+"""What is written passes lint: who owns which ports, who is published unguarded, which address is whose."""
+
+from __future__ import annotations
+
+from portgen import adopt, chain
+from portgen.adopt import Adopted, Sources, Text
+from portgen.plan import planner
+from portgen.plan.types import Service
+
+HEAD = "Netid State Recv-Q Send-Q Local Address:Port Peer Address:Port Process\n"
+DENY = Text("ufw", "ufw.txt", "Status: active\nDefault: deny (incoming)\n", "ufw.txt")
+
+
+def compose(text: str, folder: str = "web", name: str = "docker-compose.yml") -> Text:
+    shown = f"{folder}/{name}"
+    return Text("compose", shown, text, shown, folder, shown)
+
+
+def of_ports(*ports: str) -> Text:
+    return compose(f"services:\n  app:\n    ports: {list(ports)}\n")
+
+
+def socket(netid: str, local: str, program: str) -> str:
+    state = "LISTEN" if netid == "tcp" else "UNCONN"
+    return f'{netid} {state} 0 128 {local} *:* users:(("{program}",pid=7,fd=3))\n'
+
+
+def ss(*sockets: str) -> Text:
+    return Text("ss", "ss.txt", "".join((HEAD, *sockets)), "ss.txt")
+
+
+def adopted(*texts: Text) -> Adopted:
+    by_name = {one.name: one.text for one in texts}
+    return adopt.adopt(Sources(texts, by_name.get), "box")
+
+
+def errors(result: Adopted) -> list[tuple[str, str]]:
+    problems = chain.check_source(result.source).problems
+    return [(one.rule, one.message) for one in problems if chain.failed([one])]
+
+
+def services(result: Adopted) -> dict[str, Service]:
+    return {one.name: one for one in planner.make(result.source.inventory).services}
+
+
+def owned(result: Adopted) -> dict[str, str]:
+    projects = result.source.inventory.projects
+    return {name: str(project.ports) for name, project in projects.items()}
+
+
+def whys(result: Adopted) -> list[tuple[str, str]]:
+    lists = result.lists
+    return [(one.said.text, one.why) for one in (*lists.different, *lists.left)]
+
+
+def test_a_port_of_one_protocol_is_not_joined_to_its_neighbours() -> None:
+    listed = [socket("tcp", f"0.0.0.0:{port}", "docker-proxy") for port in (5000, 5001)]
+    result = adopted(
+        of_ports("5000:80", "5001:81"), ss(socket("udp", "0.0.0.0:5000", "player"), *listed)
+    )
+    assert owned(result) == {"web": "5000/tcp, 5001, 5100-5199", "programs": "5000/udp"}
+    assert errors(result) == []
+
+
+def test_neighbours_of_one_protocol_are_one_range() -> None:
+    listed = [socket("udp", f"0.0.0.0:{port}", "player") for port in (5000, 5001, 5003)]
+    result = adopted(of_ports("5000:80", "5001:81", "5002:82"), ss(*listed))
+    assert owned(result) == {
+        "web": "5000-5001/tcp, 5002, 5100-5199",
+        "programs": "5000-5001/udp, 5003",
+    }
+    assert errors(result) == []
