@@ -16,6 +16,7 @@ from portgen.adopt.factoring import CANCELLED, factored, is_concerned, without_s
 from portgen.adopt.owning import ranges_of
 from portgen.inventory.key_paths import KeyPath
 from portgen.inventory.zones import BY_INTERFACE
+from portgen.plan.access import admits_ipv6
 from portgen.plan.ports import LOOPBACK, Endpoint, is_ipv6, is_loopback
 from portgen.plan.reach import ALL_IPV4, ALL_IPV6, ANY
 from portgen.plan.types import DEFAULT_TIMEOUT, NGINX, UDP_TIMEOUT
@@ -303,20 +304,15 @@ class _Entries:
         protocol = _protocol(entry, port)
         if protocol != "http":
             made["protocol"] = protocol
-        if port.endpoint.address or (
-            port.bind and is_loopback(port.bind) and self._names_loopback(entry, port)
-        ):
-            made["bind"] = port.bind
+        bind = _written_bind(entry, port)
+        if bind:
+            made["bind"] = bind
         if port.allow:
             made["allow"] = self._allowed(port.allow)
         index = entry.ports.index(port)
         if index:
             made.update(self._routed(entry, index))
         return made
-
-    def _names_loopback(self, entry: Entry, port: Port) -> bool:
-        """Whether that it listens on 127.0.0.1 has to be said: of what portgen binds it follows."""
-        return entry.via in ("host", "process") or port.bind != LOOPBACK
 
     def _route(self, entry: Entry, route: Route) -> Any:
         fields = dict(route.fields)
@@ -383,16 +379,26 @@ def _protocol(entry: Entry, port: Port) -> str:
     return "tcp" if entry.via == "process" and not entry.program else "http"
 
 
+def _written_bind(entry: Entry, port: Port) -> str:
+    """The address that a port names; "" where it listens on all of them, or where that follows: of what
+    portgen binds 127.0.0.1 does."""
+    follows = entry.via not in ("host", "process") and port.bind == LOOPBACK
+    names_loopback = is_loopback(port.bind) and not follows
+    return port.bind if port.endpoint.address or names_loopback else ""
+
+
 def _is_unguarded(entry: Entry) -> bool:
     """Whether docker publishes a port of it, by some family, to fewer than everybody."""
-    return entry.via == "docker" and any(map(_is_for_some, entry.ports))
+    return entry.via == "docker" and any(_is_for_some(entry, port) for port in entry.ports)
 
 
-def _is_for_some(port: Port) -> bool:
+def _is_for_some(entry: Entry, port: Port) -> bool:
+    """Whether it is so of a port: without an address of its own it is there by IPv4, and by IPv6 where
+    somebody may come by that."""
     allowed = port.allow or []
-    by_ipv4 = not is_ipv6(port.bind)
-    by_ipv6 = any(one.startswith(BY_INTERFACE) or is_ipv6(one) for one in allowed)
-    return (by_ipv4 and {ANY, ALL_IPV4}.isdisjoint(allowed)) or (
+    bind = _written_bind(entry, port)
+    by_ipv6 = is_ipv6(bind) or (not bind and admits_ipv6(allowed))
+    return (not is_ipv6(bind) and {ANY, ALL_IPV4}.isdisjoint(allowed)) or (
         by_ipv6 and {ANY, ALL_IPV6}.isdisjoint(allowed)
     )
 

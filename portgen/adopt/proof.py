@@ -29,7 +29,7 @@ from portgen.adopt.sighted import (
 from portgen.adopt.verdicts import Lists, Verdicts
 from portgen.inventory.networks import bracketed
 from portgen.plan.facts import Container, Facts, Key, Nginx, Service, Unit
-from portgen.plan.ports import EVERYWHERE, EVERYWHERE6, Endpoint, is_loopback
+from portgen.plan.ports import EVERYWHERE, EVERYWHERE6, Endpoint, is_ipv6, is_loopback
 from portgen.plan.types import Host
 
 _OTHER_NETWORK = "stays as it is: the inventory has no such network for this container"
@@ -277,8 +277,12 @@ def _bound(seen: str, planned: tuple[str, ...]) -> list[str]:
     now = set(planned)
     if not planned or now == wanted or (seen == "" and now == {EVERYWHERE6}):
         return []
-    shown = " and ".join(bracketed(one) for one in sorted(now))
-    return [f"is published on {shown} only" if now < wanted else f"is published on {shown}"]
+    shown = f"is published on {' and '.join(bracketed(one) for one in sorted(now))}"
+    if now < wanted:
+        shown += " only"
+    elif is_ipv6(seen) and not any(map(is_ipv6, now)):
+        shown += ", and not by IPv6"
+    return [shown]
 
 
 def _addressed(one: Joined, address: str) -> str:

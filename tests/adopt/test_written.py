@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
 from portgen import adopt, chain
 from portgen.adopt import Adopted, Sources, Text
 from portgen.plan import planner
@@ -70,3 +74,19 @@ def test_neighbours_of_one_protocol_are_one_range() -> None:
         "programs": "5000-5001/udp, 5003",
     }
     assert errors(result) == []
+
+
+UNGUARDED = ["[::]:8001:80", "[2001:db8::1]:8001:80", "0.0.0.0:8001:80", "8001:80"]
+
+
+@pytest.mark.parametrize("firewall", [[], [DENY]])
+@pytest.mark.parametrize("mapping", UNGUARDED)
+def test_what_docker_publishes_without_a_guard_is_written_as_it_is(
+    mapping: str, firewall: list[Any]
+) -> None:
+    assert errors(adopted(of_ports(mapping), *firewall)) == []
+
+
+def test_that_nobody_comes_by_ipv6_any_more_is_a_difference() -> None:
+    result = adopted(of_ports("[::]:8001:80"), DENY)
+    assert ("[::]:8001:80", "is published on 127.0.0.1, and not by IPv6") in whys(result)
