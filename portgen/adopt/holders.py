@@ -32,6 +32,7 @@ _DOCKERS = ("docker-proxy", "dockerd")  # who listens at the ports that docker p
 # The kernel keeps 15 letters of a program's name: systemd-socket-proxyd.
 _FORWARDERS = ("socat", "systemd-socket-", "rinetd", "haproxy")
 PASSING = (*_DOCKERS, *_FORWARDERS)  # programs that only pass on what comes to a port
+_ONE_OR_ALL = "an inventory has a program on one address, or on every one of both families"
 _PROPOSED = ipaddress.ip_network("172.30.0.0/16")
 
 
@@ -203,8 +204,11 @@ class _Holders:
     # --- programs ---------------------------------------------------------------------------------
 
     def programs(self) -> None:
-        """What listens: first what was seen, then what only a unit's command says."""
-        listeners = sorted(self.found.listeners, key=lambda one: not one.is_seen)
+        """What listens: first what was seen, then what only a unit's command says; of these what listens on
+        every address before what has a single one."""
+        listeners = sorted(
+            self.found.listeners, key=lambda one: (not one.is_seen, _bind(one) not in WILD)
+        )
         for one in (*self.found.streams, *listeners):
             if not self._is_known(one):
                 self._new(one)
@@ -214,7 +218,7 @@ class _Holders:
         if one.program in ("nginx", "") and self._is_of_nginx(one.endpoint):
             self.found.of_nginx.append(one)
             return True
-        held = self.draft.at(one.endpoint, _bind(one))
+        held = self.draft.at(one.endpoint, _bind(one)) or self._beside(one)
         if held is None:
             return False
         entry, port = held
@@ -227,9 +231,23 @@ class _Holders:
             entry.unit = entry.unit or one.unit
             if entry.via == "process" and one.is_seen and not entry.program:
                 entry.program = one.program
-        else:
+        elif port.collides(one.endpoint, _bind(one)):
             self._two_holders(one.said, str(one.endpoint), one.program, held)
+        else:
+            why = f"{entry.name} has this port at another address ({port.said[0].place})"
+            self.found.left.append(Left(one.said, f"{why}, and {_ONE_OR_ALL}"))
         return True
+
+    def _beside(self, one: Listener) -> tuple[Entry, Port] | None:
+        """Who has the port at other addresses, where one of both is a program that listens on all addresses
+        of a family: to an inventory those are all of both."""
+        held = self.draft.at(one.endpoint)
+        if held is None:
+            return None
+        entry, port = held
+        if entry.via in ("process", "host"):
+            return held if port.bind in WILD or _bind(one) in WILD else None
+        return held if _bind(one) in WILD and not _is_same(entry, one) else None
 
     def _is_of_nginx(self, endpoint: Endpoint) -> bool:
         for server in self.found.servers:

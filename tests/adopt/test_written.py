@@ -90,3 +90,43 @@ def test_what_docker_publishes_without_a_guard_is_written_as_it_is(
 def test_that_nobody_comes_by_ipv6_any_more_is_a_difference() -> None:
     result = adopted(of_ports("[::]:8001:80"), DENY)
     assert ("[::]:8001:80", "is published on 127.0.0.1, and not by IPv6") in whys(result)
+
+
+TWICE = [
+    ("0.0.0.0:8000", "[::1]:8000"),
+    ("[::1]:8000", "0.0.0.0:8000"),
+    ("192.168.1.5:8000", "[::1]:8000", "0.0.0.0:8000"),
+    ("192.168.1.5:8000", "10.0.0.1:8000", "*:8000"),
+]
+
+
+@pytest.mark.parametrize("places", TWICE)
+def test_a_program_at_all_addresses_of_a_family_has_the_port_once(places: tuple[str, ...]) -> None:
+    result = adopted(ss(*(socket("tcp", place, "app") for place in places)))
+    assert [port.bind for port in services(result)["app"].ports] == ["::"]
+    assert (errors(result), result.conflicts) == ([], ())
+    assert len(result.lists.taken) == len(places)
+
+
+AT_ANOTHER = "app has this port at another address (ss.txt:"
+ALL = "and an inventory has a program on one address, or on every one of both families"
+
+
+@pytest.mark.parametrize("places", [("0.0.0.0:8000", "[::1]:8000"), ("[::1]:8000", "[::]:8001")])
+def test_programs_at_single_addresses_keep_them(places: tuple[str, ...]) -> None:
+    one, other = (
+        socket("tcp", place, name) for place, name in zip(places, ("app", "other"), strict=True)
+    )
+    result = adopted(ss(one, other))
+    assert errors(result) == []
+    assert [one for _, one in whys(result)] == (
+        [] if "[::]:8001" in places else [f"{AT_ANOTHER}2), {ALL}"]
+    )
+
+
+def test_a_program_at_all_ipv4_addresses_gives_way_to_a_container_at_one_of_ipv6() -> None:
+    result = adopted(of_ports("[2001:db8::1]:8000:80"), ss(socket("tcp", "0.0.0.0:8000", "other")))
+    assert list(services(result)) == ["app"]
+    assert errors(result) == []
+    whole = "app has this port at another address (web/docker-compose.yml:3)"
+    assert [one for _, one in whys(result)] == [f"{whole}, {ALL}"]
