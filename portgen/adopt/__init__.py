@@ -28,6 +28,7 @@ from portgen.adopt import (
     of_sockets,
     of_ufw,
     of_units,
+    placing,
     proof,
     routing,
     writing,
@@ -93,7 +94,7 @@ def adopt(sources: Sources, host: str) -> Adopted:
     inventory could not be loaded."""
     found = sight(sources)
     draft, effects = _decided(found, None)
-    _drop_derived(draft, host)
+    _place(found, draft, host)
     loaded = _loaded(draft, host, has_firewall="ufw" in found.kinds)
     lists = _proved(found, draft, effects, loaded, host)
     return _adopted(found, draft, loaded, lists)
@@ -104,7 +105,7 @@ def adopt_into(sources: Sources, base: Onto) -> tuple[Adopted, Edited]:
     form does not let it."""
     found = sight(sources)
     draft, effects = _decided(found, base)
-    change = into.edited(draft, base)
+    change = into.edited(found, draft, base)
     loaded = edit.read(base.source, change)
     lists = _proved(found, draft, effects, loaded, base.host.name)
     return _adopted(found, draft, loaded, lists), change
@@ -170,11 +171,12 @@ def _loaded(draft: Draft, host: str, *, has_firewall: bool = True) -> Source:
     return source.parse(text.encode(), "inventory.yaml")
 
 
-def _drop_derived(draft: Draft, host: str) -> None:
-    """Leave out the addresses that follow from the ports anyway."""
-    fixed = [(entry, entry.address) for entry in draft.entries if entry.address]
-    if not fixed:
+def _place(found: Sighted, draft: Draft, host: str) -> None:
+    """Leave out the addresses that follow from the ports anyway, and write one down where that would be
+    another's."""
+    if not draft.networks:
         return
+    fixed = [(entry, entry.address) for entry in draft.entries if entry.address]
     for entry, _ in fixed:
         entry.address = ""
     planned = planner.make(_loaded(draft, host).inventory)
@@ -182,3 +184,6 @@ def _drop_derived(draft: Draft, host: str) -> None:
     for entry, address in fixed:
         if derived.get(entry.name) != address:
             entry.address = address
+    if fixed:
+        planned = planner.make(_loaded(draft, host).inventory)
+    placing.spread(found, draft, planned, host)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from portgen.adopt import entries, existing, holders, naming, writing
+from portgen.adopt import entries, existing, holders, naming, placing, writing
 from portgen.adopt.draft import Conflict, Draft, Entry, Port
 from portgen.adopt.existing import Existing
 from portgen.adopt.sighted import Left, Sighted
@@ -22,6 +22,7 @@ from portgen.edits.style import Quotes, Style, written_value
 from portgen.inventory import key_paths, model, ranges
 from portgen.inventory.ports import PortRange, Ports
 from portgen.inventory.source import Source
+from portgen.plan import planner
 from portgen.plan.addresses import collide
 from portgen.plan.ports import EVERYWHERE6, TRANSPORTS, Endpoint
 from portgen.plan.types import NGINX, Host, KeyPath, Plan, Service
@@ -137,12 +138,16 @@ def _holder(base: Onto, endpoint: Endpoint, bind: str) -> Service | None:
     return None
 
 
-def edited(draft: Draft, base: Onto) -> Edited:
+def edited(found: Sighted, draft: Draft, base: Onto) -> Edited:
     """The inventory's text with everything that it does not have yet. Raises ByHand where its form does
     not let it."""
-    made = entries.written(draft, base.host.name, _known(base))
+    known = _known(base)
+    made = entries.written(draft, base.host.name, known)
     splices: list[Splice] = []
     try:
+        planned = planner.make(_expected(base, made))
+        if placing.spread(found, draft, planned, base.host.name):
+            made = entries.written(draft, base.host.name, known)
         splices += _projects(base, made)
         splices += _host(base, made)
     except Unsafe as error:

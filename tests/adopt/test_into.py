@@ -153,3 +153,14 @@ def test_a_port_that_another_container_has_is_a_conflict() -> None:
     assert [one.kind for one in result.conflicts] == ["two-holders"]
     assert [one.why for one in result.lists.left] == ["port 3000/tcp is site's in the inventory"]
     assert result.steps == ()
+
+
+def test_a_new_service_takes_no_address_of_the_inventorys() -> None:
+    """By its port it would have that of the one with the same number and the other protocol."""
+    base = (BASE % "{server: {}}").replace(
+        "title: Site, port: 3000", "title: Site, port: 3000, protocol: udp"
+    )
+    text = compose('services:\n  git:\n    ports: ["3000:80"]\n')
+    written = into(base, text)
+    assert "        address: 172.28.0.2\n" in written
+    assert into(written, text) == written

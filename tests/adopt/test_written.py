@@ -130,3 +130,33 @@ def test_a_program_at_all_ipv4_addresses_gives_way_to_a_container_at_one_of_ipv6
     assert errors(result) == []
     whole = "app has this port at another address (web/docker-compose.yml:3)"
     assert [one for _, one in whys(result)] == [f"{whole}, {ALL}"]
+
+
+NETWORK = "networks:\n  net: {ipam: {config: [{subnet: 172.20.0.0/24}]}}\n"
+SAME_NUMBER = """\
+services:
+  dns: {ports: ["8000:53/udp"], networks: [net]}
+  web: {ports: ["8000:80"], networks: [net]}
+  other: {ports: ["8002:80"], networks: {net: {ipv4_address: 172.20.0.5}}}
+  db: {image: postgres, networks: {net: {ipv4_address: 172.20.0.2}}}
+"""
+
+
+def addresses(result: Adopted) -> dict[str, str]:
+    return {name: str(one.address) for name, one in services(result).items()}
+
+
+def test_two_containers_with_one_number_have_two_addresses() -> None:
+    result = adopted(compose(SAME_NUMBER + NETWORK))
+    assert errors(result) == []
+    assert addresses(result) == {"dns": "172.20.0.16", "web": "172.20.0.3", "other": "172.20.0.5"}
+    assert ("network net", "web gets a fixed address: 172.20.0.3") in whys(result)
+
+
+def test_an_address_that_a_file_gives_to_another_is_not_taken() -> None:
+    fixed = SAME_NUMBER.replace("172.20.0.5", "172.20.0.16")
+    result = adopted(compose(fixed + NETWORK))
+    assert errors(result) == []
+    assert addresses(result)["other"] == "172.20.0.16"
+    without = adopted(compose(SAME_NUMBER.replace("172.20.0.2}", "172.20.0.16}") + NETWORK))
+    assert "172.20.0.16" not in addresses(without).values()
