@@ -59,13 +59,15 @@ class Written:
 class Known(NamedTuple):
     """What an inventory has that new entries have to fit in with. `words`: for sources, its zones and
     projects. `services`: names that are taken on the host. `owned`: by port, the project that has it.
-    `defaults`: of each project, the fields that it has; `networks`: the name of its network, where it has
-    one. `is_one_of_several`: whether the inventory has other hosts."""
+    `held`: the ports of the services of each project. `defaults`: of each project, the fields that it has;
+    `networks`: the name of its network, where it has one. `is_one_of_several`: whether the inventory has
+    other hosts."""
 
     words: Mapping[str, str] = {}
     zones: Collection[str] = ()
     services: Collection[str] = ()
     owned: Mapping[int, str] = {}
+    held: Mapping[str, Sequence[Endpoint]] = {}
     defaults: Mapping[str, Collection[str]] = {}
     networks: Mapping[str, str] = {}
     is_one_of_several: bool = False
@@ -105,7 +107,8 @@ class _Entries:
         self._name_zones()
         others = [endpoint for endpoint, _ in self.draft.reserved]
         others += self.draft.nginx_ports
-        owned = ranges_of(self.projects, others, self.known.owned, set(self._crowded()))
+        known, crowded = self.known, set(self._crowded())
+        owned = ranges_of(self.projects, others, known.owned, known.held, crowded)
         for project, entries in self.projects.items():
             self.made.projects[project] = self._project(project, entries, owned[project])
         self.made.hosts = {self.host: self._host()}

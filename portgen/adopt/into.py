@@ -170,13 +170,17 @@ def _known(base: Onto) -> entries.Known:
         for part in project.ports.joined if project.ports is not None else ():
             owned.update(dict.fromkeys(part, project.name))
     services = {one.name for one in base.plan.services if one.host == base.host.name}
+    held: dict[str, list[Endpoint]] = {}
+    for service in base.host.services:
+        held.setdefault(service.project, []).extend(port.endpoint for port in service.ports)
     defaults, networks = {}, {}
     for name, entry in base.source.inventory.projects.items():
         defaults[name] = {field for field, value in _set_fields(entry.defaults)}
         if entry.network is not None:
             networks[name] = entry.network.name
     several = len(base.plan.hosts) > 1
-    return entries.Known(words, set(base.host.zones), services, owned, defaults, networks, several)
+    zones = set(base.host.zones)
+    return entries.Known(words, zones, services, owned, held, defaults, networks, several)
 
 
 def _set_fields(defaults: model.Defaults) -> Iterator[tuple[str, Any]]:
@@ -217,17 +221,17 @@ def _added(
 
 def _changed_ports(base: Onto, made: entries.Written) -> dict[str, list[Any]]:
     """The ports of each existing project that owns others from now on: those of its new services besides,
-    and none of those that somebody else turned out to have."""
+    and none of those that somebody else turned out to have. Raises Unsafe where it has none left."""
     owned = {name: _ports(values["ports"]) for name, values in made.projects.items()}
     changed: dict[str, list[Any]] = {}
     for project in base.plan.projects:
         if project.ports is None or project.host != base.host.name:
             continue
-        others = [
-            part for name, ports in owned.items() if name != project.name for part in ports.joined
-        ]
+        others = [part for name in owned if name != project.name for part in owned[name].parts]
         mine = owned[project.name].parts if project.name in owned else ()
-        parts = _with(_without(project.ports.parts, ranges.joined(others)), mine)
+        parts = _with(_without(project.ports.parts, others), mine)
+        if not parts:
+            raise Unsafe(f"all ports of {project.name} are somebody else's: give it others")
         if parts != list(project.ports.parts):
             changed[project.name] = [_written(part) for part in parts]
     return changed
@@ -238,7 +242,7 @@ def _changed_groups(base: Onto, project: str, ports: Ports) -> dict[int, list[An
     left."""
     changed: dict[int, list[Any]] = {}
     for index, group in enumerate(base.source.inventory.projects[project].groups):
-        gone = ranges.without(group.ports.joined, ports.joined)
+        gone = _without(group.ports.parts, ports.parts)
         parts = _without(group.ports.parts, gone)
         if not parts:
             raise Unsafe(
@@ -254,18 +258,23 @@ def _ports(written: Any) -> Ports:
     return ports
 
 
-def _without(parts: Iterable[PortRange], closed: list[range]) -> list[PortRange]:
-    return [
-        PortRange(left, part.transport)
-        for part in parts
-        for left in ranges.without([part.ports], closed)
-    ]
+def _without(parts: Iterable[PortRange], closed: Iterable[PortRange]) -> list[PortRange]:
+    """What is left of ranges, of each protocol, without others."""
+    gone = Ports(tuple(closed))
+    left: list[PortRange] = []
+    for part in parts:
+        own = Ports((part,))
+        tcp, udp = (ranges.without(own.of(one), gone.of(one)) for one in TRANSPORTS)
+        kept = [PortRange(one, part.transport) for one in ranges.common(tcp, udp)]
+        kept += (PortRange(one, "tcp") for one in ranges.without(tcp, udp))
+        kept += (PortRange(one, "udp") for one in ranges.without(udp, tcp))
+        left += sorted(kept, key=lambda one: one.ports.start)
+    return left
 
 
 def _with(parts: list[PortRange], more: Iterable[PortRange]) -> list[PortRange]:
-    """Ranges, and those of more of them that lie in none."""
-    known = ranges.joined(part.ports for part in parts)
-    return [*parts, *(part for part in more if ranges.without([part.ports], known))]
+    """Ranges, and what of more of them lies in none."""
+    return [*parts, *_without(more, parts)]
 
 
 def _written(part: PortRange) -> int | str:

@@ -19,16 +19,13 @@ def ranges_of(
     projects: Mapping[str, Sequence[Entry]],
     others: Iterable[Endpoint],
     known: Mapping[int, str],
+    held: Mapping[str, Iterable[Endpoint]] = {},
     crowded: Collection[str] = (),
 ) -> dict[str, list[str | int]]:
-    """Which ports each project owns: those of its services, with room where nobody else is near. `crowded`:
-    projects in a network of several, which has an address for each port that they own."""
-    holders: dict[int, set[str]] = {}
-    for endpoint in others:
-        holders.setdefault(endpoint.port, set()).add("")
-    for project, entries in projects.items():
-        for port in _numbers(entries):
-            holders.setdefault(port, set()).add(project)
+    """Which ports each project owns: those of its services, with room where nobody else is near. `held`:
+    those that existing services have, by project. `crowded`: projects in a network of several, which has an
+    address for each port that they own."""
+    holders = _holders(projects, others, held)
     owned: dict[str, list[str | int]] = {}
     taken = dict(known)
     for project, entries in projects.items():
@@ -50,6 +47,22 @@ def ranges_of(
             taken.update(dict.fromkeys(spare, project))
         owned[project] = _spelled(parts, project, entries, holders)
     return owned
+
+
+def _holders(
+    projects: Mapping[str, Sequence[Entry]],
+    others: Iterable[Endpoint],
+    held: Mapping[str, Iterable[Endpoint]],
+) -> dict[int, set[str]]:
+    """The projects whose services have a port, by number; "" is whoever is none."""
+    found: dict[int, set[str]] = {}
+    for project, endpoints in {"": others, **held}.items():
+        for port in (number for endpoint in endpoints for number in endpoint.ports):
+            found.setdefault(port, set()).add(project)
+    for project, entries in projects.items():
+        for port in _numbers(entries):
+            found.setdefault(port, set()).add(project)
+    return found
 
 
 def _numbers(entries: Iterable[Entry]) -> set[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from portgen import adopt
+from portgen import adopt, chain
 from portgen.adopt import Sources, Text
 from portgen.edits.edit import ByHand
 from portgen.inventory.source import parse
@@ -37,6 +37,11 @@ def into(base: str, *texts: Text) -> str:
     by_name = {one.name: one.text for one in texts}
     _, edited = adopt.adopt_into(Sources(texts, by_name.get), onto)
     return edited.text
+
+
+def errors(text: str) -> list[str]:
+    problems = chain.check_source(parse(text.encode(), "inventory.yaml")).problems
+    return [one.message for one in problems if chain.failed([one])]
 
 
 def compose(text: str) -> Text:
@@ -164,3 +169,45 @@ def test_a_new_service_takes_no_address_of_the_inventorys() -> None:
     written = into(base, text)
     assert "        address: 172.28.0.2\n" in written
     assert into(written, text) == written
+
+
+OF_ONE_PROTOCOL = """\
+version: 1
+hosts: {server: {}}
+projects:
+  media:
+    title: Media
+    ports: %s
+    services:
+      player: {title: Player, port: 8003, protocol: udp, via: process}
+"""
+ONE_PROTOCOL = {
+    "8003": '["8003/udp"]',
+    "8003/udp": "8003/udp",
+    "8000-8099": '[8000-8002, "8003/udp", 8005-8099]',
+    "[8000-8003, 8050]": '[8000-8002, "8003/udp", 8050]',
+}
+
+
+@pytest.mark.parametrize("ports", ONE_PROTOCOL)
+def test_a_project_keeps_the_protocol_that_its_own_service_has(ports: str) -> None:
+    base = OF_ONE_PROTOCOL % ports
+    text = compose('services:\n  app:\n    ports: ["8003:80", "8004:81"]\n')
+    written = into(base, text)
+    assert f"    ports: {ONE_PROTOCOL[ports]}\n" in written
+    assert '    ports: ["8003/tcp", 8004, 8100-8199]\n' in written
+    assert errors(written) == []
+    assert into(written, text) == written
+
+
+def test_a_project_gets_the_protocol_that_it_lacks() -> None:
+    base = (OF_ONE_PROTOCOL % "8003/udp").replace("media", "programs")
+    written = into(base, Text("ss", "ss.txt", NODE.replace("3055", "8003")))
+    assert '    ports: ["8003/udp", "8003/tcp"]\n' in written
+    assert errors(written) == []
+
+
+def test_a_project_without_any_port_left_is_for_a_person() -> None:
+    base = BASE.replace("3000-3099", "3055").replace("port: 3000", "via: host") % "{server: {}}"
+    with pytest.raises(ByHand, match="all ports of web are somebody else's"):
+        into(base, Text("ss", "ss.txt", NODE))
