@@ -191,6 +191,8 @@ def _set_fields(defaults: model.Defaults) -> Iterator[tuple[str, Any]]:
 
 
 def _projects(base: Onto, made: entries.Written) -> Iterator[Splice]:
+    """What projects get. Existing ones come first: what the last of them gets and a new project begin at
+    one place."""
     inventory = base.source.inventory
     for name, ports in _changed_ports(base, made).items():
         written = written_value(ports, Quotes())
@@ -199,11 +201,11 @@ def _projects(base: Onto, made: entries.Written) -> Iterator[Splice]:
             written = written_value(parts, Quotes())
             yield replacement_of(base.source, ("projects", name, "groups", index, "ports"), written)
     for name, values in made.projects.items():
+        for service, fields in values["services"].items() if name in inventory.projects else ():
+            yield from _added(base.source, (*key_paths.services(name), service), fields, made)
+    for name, values in made.projects.items():
         if name not in inventory.projects:
             yield from _added(base.source, ("projects", name), values, made)
-            continue
-        for service, fields in values["services"].items():
-            yield from _added(base.source, (*key_paths.services(name), service), fields, made)
 
 
 def _added(

@@ -211,3 +211,18 @@ def test_a_project_without_any_port_left_is_for_a_person() -> None:
     base = BASE.replace("3000-3099", "3055").replace("port: 3000", "via: host") % "{server: {}}"
     with pytest.raises(ByHand, match="all ports of web are somebody else's"):
         into(base, Text("ss", "ss.txt", NODE))
+
+
+def test_a_new_project_stands_behind_the_new_services_of_the_last_one() -> None:
+    base = (OF_ONE_PROTOCOL % "8003/udp").replace("media", "programs")
+    texts = [
+        compose('services:\n  app:\n    ports: ["8001:80"]\n'),
+        Text("ss", "ss.txt", NODE.replace("3055", "8100")),
+    ]
+    written = into(base, *texts)
+    loaded = parse(written.encode(), "inventory.yaml").inventory.projects
+    assert {name: list(one.services) for name, one in loaded.items()} == {
+        "programs": ["player", "node-8100"],
+        "web": ["app"],
+    }
+    assert errors(written) == []
