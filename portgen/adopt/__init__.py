@@ -21,6 +21,7 @@ from portgen.adopt import (
     entries,
     holders,
     into,
+    joining,
     nets,
     of_compose,
     of_docker,
@@ -118,6 +119,7 @@ def _decided(found: Sighted, base: Onto | None) -> tuple[Draft, dict[Said, Effec
         return draft, allowing.decide(found, draft)
     into.mark_taken(draft, base)
     into.drop_taken(found, draft, base)
+    joining.drop_unfit(found, draft, base)
     routing.decide(found, draft, into.nginx_of(base))
     effects = allowing.decide(found, draft)
     into.mark_known(draft, base)

@@ -71,6 +71,8 @@ def _assume(found: Sighted, draft: Draft) -> None:
     taken = set(draft.nginx_ports)
     for reserved, _ in draft.reserved:
         taken.update(Endpoint(port, reserved.transport) for port in reserved.ports)
+    for left in draft.elsewhere:
+        taken.update(Endpoint(port, left.transport) for port in left.ports)
     for rule in found.firewall.rules:
         for endpoint in _single_ports(rule):
             if endpoint not in taken and draft.at(endpoint) is None:

@@ -39,6 +39,11 @@ class Port(Struct):
     allow: list[str] | None = None
     protocol: str = ""
 
+    @property
+    def inside_ports(self) -> range:
+        """Where it leads in a container: as many ports as it has itself."""
+        return range(self.inside, self.inside + len(self.endpoint.ports))
+
     def see(self, who: str, bind: str) -> None:
         """Write down where it was seen to listen."""
         self.seen.setdefault(who, []).append(bind)
@@ -177,7 +182,8 @@ class Network(Struct):
 
 class Draft(Struct):
     """All of it. `reserved`: ports of the system's daemons, or such as an inventory reserves. `served`: of
-    an existing inventory, nginx's ports."""
+    an existing inventory, nginx's ports. `elsewhere`: ports that somebody holds whom an inventory can't have
+    there."""
 
     entries: list[Entry] = []
     networks: dict[str, Network] = {}
@@ -185,6 +191,7 @@ class Draft(Struct):
     reserved: list[tuple[Endpoint, str]] = []
     nginx: Nginx | None = None
     served: list[Endpoint] = []
+    elsewhere: list[Endpoint] = []
     conflicts: list[Conflict] = []
     projects: Projects = field(default_factory=Projects)
     # By transport and number: who holds it.

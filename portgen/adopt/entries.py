@@ -37,6 +37,7 @@ _ORDER = (
     "timeout",
     "env",
     "unit",
+    "ignore",
 )
 _RANKS = ("http", "grpc", "grpcs", "tcp", "udp")
 UNGUARDED = "container-unguarded"
@@ -59,15 +60,16 @@ class Written:
 class Known(NamedTuple):
     """What an inventory has that new entries have to fit in with. `words`: for sources, its zones and
     projects. `services`: names that are taken on the host. `owned`: by port, the project that has it.
-    `held`: the ports of the services of each project. `defaults`: of each project, the fields that it has;
-    `networks`: the name of its network, where it has one. `is_one_of_several`: whether the inventory has
-    other hosts."""
+    `held`: the ports of the services of each project. `unguarded`: projects whose containers have no fixed
+    addresses. `defaults`: of each project, the fields that it has; `networks`: the name of its network, where
+    it has one. `is_one_of_several`: whether the inventory has other hosts."""
 
     words: Mapping[str, str] = {}
     zones: Collection[str] = ()
     services: Collection[str] = ()
     owned: Mapping[int, str] = {}
     held: Mapping[str, Sequence[Endpoint]] = {}
+    unguarded: Collection[str] = ()
     defaults: Mapping[str, Collection[str]] = {}
     networks: Mapping[str, str] = {}
     is_one_of_several: bool = False
@@ -247,10 +249,12 @@ class _Entries:
         self, project: str, entries: list[Entry], fields: dict[str, dict[str, Any]]
     ) -> dict[str, Any]:
         """What the services have alike; of an existing project, they say what its own defaults would
-        say otherwise."""
+        say otherwise, and what a new one would ignore."""
         if project in self.known.defaults:
             for entry in entries:
                 _cancel(fields[entry.name], entry, self.known.defaults[project])
+                if project in self.known.unguarded and _is_unguarded(entry):
+                    fields[entry.name]["ignore"] = {UNGUARDED: _UNGUARDED}
             return {}
         defaults = factored(fields)
         for one in fields.values():

@@ -6,11 +6,8 @@ who hold one port the first is taken, and both are named among the conflicts.
 
 from __future__ import annotations
 
-import ipaddress
-from collections.abc import Iterator
-
-from portgen.adopt import naming
-from portgen.adopt.draft import Conflict, Draft, Entry, Network, Port
+from portgen.adopt import bridging, naming
+from portgen.adopt.draft import Conflict, Draft, Entry, Port
 from portgen.adopt.fitting import WILD, is_in
 from portgen.adopt.matching import spans
 from portgen.adopt.naming import KNOWN, PROGRAMS, SYSTEM, Known
@@ -33,7 +30,6 @@ _DOCKERS = ("docker-proxy", "dockerd")  # who listens at the ports that docker p
 _FORWARDERS = ("socat", "systemd-socket-", "rinetd", "haproxy")
 PASSING = (*_DOCKERS, *_FORWARDERS)  # programs that only pass on what comes to a port
 _ONE_OR_ALL = "an inventory has a program on one address, or on every one of both families"
-_PROPOSED = ipaddress.ip_network("172.30.0.0/16")
 
 
 def draft(found: Sighted) -> Draft:
@@ -45,7 +41,7 @@ def draft(found: Sighted) -> Draft:
     made.host_containers()
     for _, port in made.draft.ports():
         port.settle()
-    made.networks()
+    bridging.decide(found, made.draft)
     for wrong in found.wrong:
         made.draft.conflicts.append(Conflict("bad-address", wrong.why, (wrong.said,)))
     for project, place in found.team_files.items():
@@ -133,10 +129,18 @@ class _Holders:
                 self._two_holders(one.said, str(listen), one.name, held)
                 continue
             joined = self.addresses.get(one.unit.address)
-            if joined is not None and one.unit.port is not None:
-                entry = self._to_container(one, joined)
-            else:
+            other = None if joined is None else self._another_way(one, joined)
+            if joined is None or one.unit.port is None:
                 entry = self._to_elsewhere(one)
+            elif other is None:
+                entry = self._to_container(one, joined)
+            elif self._stays(joined):
+                entry = self._to_address(one, joined)
+            else:
+                why = f"{other.name} has port {one.unit.port} of the container already, and another way to it"
+                self.found.left.append(Left(one.said, why))
+                self.draft.elsewhere.append(listen)
+                continue
             said = list(dict.fromkeys([one.said, *one.clients]))
             inside = listen.port if entry.to else one.unit.port or listen.port
             self.draft.hold(entry, Port(listen, inside, bind, said))
@@ -164,6 +168,30 @@ class _Holders:
             entry.comments.append(
                 f"{one.name} leads to this container's address ({one.said.place})"
             )
+        self.draft.entries.append(entry)
+        return entry
+
+    def _another_way(self, one: Forwarder, joined: Joined) -> Entry | None:
+        """The service that has the container's port already, by docker or with another timeout: an inventory
+        has one service for each port of a container."""
+        for entry in self.draft.of_box(joined.box):
+            is_same = entry.via == "socat" and one.unit.timeout == entry.timeout
+            if entry.via in ("docker", "socat") and not is_same:
+                transport = one.listen.transport
+                for port in entry.ports:
+                    if port.endpoint.transport == transport and one.unit.port in port.inside_ports:
+                        return entry
+        return None
+
+    def _stays(self, joined: Joined) -> bool:
+        """Whether a container keeps its address."""
+        net = self._network_of(joined.address)
+        return joined.fixed and (net is None or bridging.may_be_fixed(joined.address, net.subnet))
+
+    def _to_address(self, one: Forwarder, joined: Joined) -> Entry:
+        """A forwarder that leads to an address, whichever container has it."""
+        project = self.draft.projects.of(joined.box.project)
+        entry = Entry(project, self._named(one), "socat", to=one.unit.to, timeout=one.unit.timeout)
         self.draft.entries.append(entry)
         return entry
 
@@ -220,7 +248,7 @@ class _Holders:
             return True
         held = self.draft.at(one.endpoint, _bind(one)) or self._beside(one)
         if held is None:
-            return False
+            return self._is_elsewhere(one)
         entry, port = held
         if _is_same(entry, one):
             port.said.append(one.said)
@@ -237,6 +265,13 @@ class _Holders:
             why = f"{entry.name} has this port at another address ({port.said[0].place})"
             self.found.left.append(Left(one.said, f"{why}, and {_ONE_OR_ALL}"))
         return True
+
+    def _is_elsewhere(self, one: Listener) -> bool:
+        """Whether it is a forwarder that is left."""
+        is_left = any(one.endpoint.overlaps(left) for left in self.draft.elsewhere)
+        if is_left:
+            self.found.left.append(Left(one.said, "its forwarder is not taken over"))
+        return is_left
 
     def _beside(self, one: Listener) -> tuple[Entry, Port] | None:
         """Who has the port at other addresses, where one of both is a program that listens on all addresses
@@ -353,73 +388,6 @@ class _Holders:
                     )
                     self.draft.hold(entry, Port(endpoint, hint.port, "", [mode.said]))
 
-    # --- networks ---------------------------------------------------------------------------------
-
-    def networks(self) -> None:
-        """The network of each project: the one that its forwarders lead into, else the first with a
-        subnet that one of its published containers is in."""
-        for project in dict.fromkeys(entry.project for entry in self.draft.entries):
-            boxes = [entry.box for entry in self._with_network(project)]
-            for joined in self.found.joined:
-                is_one = joined.box in boxes and self._suits(project, boxes, joined.network)
-                if is_one and self._takes(project, joined):
-                    break
-            if project not in self.draft.networks and self._has_socat(project):
-                self._propose(project, boxes)
-
-    def _suits(self, project: str, boxes: list[Box | None], network: str) -> bool:
-        """Whether nobody would be put into a network, with others who can't reach them now, but for
-        forwarders, which need one."""
-        members = {joined.box for joined in self.found.joined if joined.network == network}
-        return self._has_socat(project) or members.issuperset(filter(None, boxes))
-
-    def _propose(self, project: str, boxes: list[Box | None]) -> None:
-        """A network for containers whose addresses docker chooses: forwarders need fixed ones."""
-        names = [one.network for one in self.found.joined if one.box in boxes]
-        own = [name for name in names if name not in ("default", "bridge")]
-        taken = [net.subnet for net in self.found.nets if net.subnet]
-        taken += [network.subnet for network in self.draft.networks.values()]
-        subnet = _free_subnet(taken)
-        name = own[0] if own else project
-        self.draft.networks[project] = Network(name, subnet)
-        self.draft.networks[project].comments += [
-            f"{subnet} is new: docker chose the addresses of these containers, and they change",
-            f"containers of this project without a port here have to join {name} in its compose file",
-        ]
-
-    def _with_network(self, project: str) -> Iterator[Entry]:
-        entries = [entry for entry in self.draft.entries if entry.project == project and entry.box]
-        yield from (entry for entry in entries if entry.via == "socat")
-        yield from (
-            entry for entry in entries if entry.via == "docker" and not self._has_socat(project)
-        )
-
-    def _has_socat(self, project: str) -> bool:
-        return any(
-            one.via == "socat" and one.box for one in self.draft.entries if one.project == project
-        )
-
-    def _takes(self, project: str, joined: Joined) -> bool:
-        for net in self.found.nets:
-            if net.name != joined.network or not net.subnet or not joined.fixed:
-                continue
-            external = net.made_by != joined.box.project
-            network = Network(net.name, net.subnet, net.subnet6, external)
-            self.draft.networks[project] = network
-            for entry in self.draft.entries:
-                if entry.box is not None and entry.project == project:
-                    entry.address = entry.address or self._address_in(entry.box, net.name)
-                    if entry.address and not _may_be_fixed(entry.address, net.subnet):
-                        entry.address = ""
-            return True
-        return False
-
-    def _address_in(self, box: Box, network: str) -> str:
-        for joined in self.found.joined:
-            if joined.box == box and joined.network == network and joined.fixed:
-                return joined.address
-        return ""
-
     # --- conflicts --------------------------------------------------------------------------------
 
     def _two_holders(self, where: Said, port: str, who: str, held: tuple[Entry, Port]) -> None:
@@ -428,15 +396,6 @@ class _Holders:
         message = f"port {port}: {who} wants it, and {entry.name} has it"
         self.draft.conflicts.append(Conflict("two-holders", message, (first.said[0], where)))
         self.found.left.append(Left(where, f"port {port} is {entry.name}'s ({place})"))
-
-
-def _free_subnet(taken: list[str]) -> str:
-    """The first network of 256 addresses in 172.30.0.0/16 that overlaps none of the known ones."""
-    known = [ipaddress.ip_network(subnet, strict=False) for subnet in taken]
-    for candidate in _PROPOSED.subnets(new_prefix=24):
-        if not any(one.version == 4 and candidate.overlaps(one) for one in known):
-            return str(candidate)
-    return str(_PROPOSED)
 
 
 def _same_port(entry: Entry, one: Published) -> Port | None:
@@ -468,10 +427,3 @@ def _is_same(entry: Entry, one: Listener) -> bool:
 
 def _bind(one: Listener) -> str:
     return one.bind.partition("%")[0]
-
-
-def _may_be_fixed(address: str, subnet: str) -> bool:
-    """Whether it is one of the lower half, and not the gateway's: docker chooses from the upper half."""
-    network = ipaddress.ip_network(subnet, strict=False)
-    place = int(ipaddress.ip_address(address)) - int(network.network_address)
-    return 1 < place < network.num_addresses // 2

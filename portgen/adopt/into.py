@@ -54,7 +54,7 @@ def nginx_of(base: Onto) -> Existing:
     """What the inventory has of nginx."""
 
     def holds(endpoint: Endpoint, bind: str) -> bool:
-        return _holder(base, endpoint, bind) is not None
+        return holder_of(base, endpoint, bind) is not None
 
     return existing.of(base.host, holds)
 
@@ -81,18 +81,13 @@ def drop_taken(found: Sighted, draft: Draft, base: Onto) -> None:
 
 
 def mark_known(draft: Draft, base: Onto) -> None:
-    """Write down which services the inventory has already, by the ports that they hold; and give projects
-    another name whose own is that of a project on another host."""
-    for project in base.plan.projects:
-        if project.host != base.host.name:
-            draft.rename_project(project.name, naming.plain(f"{project.name}-{base.host.name}"))
-    for name in base.host.zones:
-        draft.rename_project(name, f"{name}-project")
+    """Write down which services the inventory has already, by the ports that they hold."""
+    name_apart(draft, base)
     parts: list[Entry] = []
     for entry in draft.entries:
         by_holder: dict[str, Entry] = {}
         for port in entry.ports:
-            service = _holder(base, port.endpoint, port.bind)
+            service = holder_of(base, port.endpoint, port.bind)
             holder = "" if service is None else service.name
             part = by_holder.setdefault(holder, replace(entry, ports=[], routes=[], known=holder))
             index = entry.ports.index(port)
@@ -106,9 +101,18 @@ def mark_known(draft: Draft, base: Onto) -> None:
     draft.replace(parts)
 
 
+def name_apart(draft: Draft, base: Onto) -> None:
+    """Give projects another name whose own is that of a project on another host, or of a zone."""
+    for project in base.plan.projects:
+        if project.host != base.host.name:
+            draft.rename_project(project.name, naming.plain(f"{project.name}-{base.host.name}"))
+    for name in base.host.zones:
+        draft.rename_project(name, f"{name}-project")
+
+
 def _other(draft: Draft, base: Onto, entry: Entry, port: Port) -> str:
     """Who else has a port in the inventory; "" where nobody does."""
-    service = _holder(base, port.endpoint, port.bind)
+    service = holder_of(base, port.endpoint, port.bind)
     if service is not None:
         return "" if _is_same(service, entry) else service.name
     if any(port.endpoint.overlaps(endpoint) for endpoint in draft.served):
@@ -127,7 +131,7 @@ def _is_same(service: Service, entry: Entry) -> bool:
     return entry.via != "process" or entry.program in holders.PASSING or not entry.program
 
 
-def _holder(base: Onto, endpoint: Endpoint, bind: str) -> Service | None:
+def holder_of(base: Onto, endpoint: Endpoint, bind: str) -> Service | None:
     """The service that has a port, or a part of it."""
     for service in base.plan.services:
         if service.host != base.host.name:
@@ -162,11 +166,14 @@ def _known(base: Onto) -> entries.Known:
     """What the inventory has that new entries have to fit in with."""
     words = {members[0]: name for name, members in base.host.zones.items() if len(members) == 1}
     owned: dict[int, str] = {}
+    unguarded = []
     for project in base.plan.projects:
         if project.host != base.host.name:
             continue
         if project.network is not None and project.network.pool is not None:
             words[str(project.network.pool.subnet)] = project.name
+        else:
+            unguarded.append(project.name)
         for part in project.ports.joined if project.ports is not None else ():
             owned.update(dict.fromkeys(part, project.name))
     services = {one.name for one in base.plan.services if one.host == base.host.name}
@@ -180,7 +187,9 @@ def _known(base: Onto) -> entries.Known:
             networks[name] = entry.network.name
     several = len(base.plan.hosts) > 1
     zones = set(base.host.zones)
-    return entries.Known(words, zones, services, owned, held, defaults, networks, several)
+    return entries.Known(
+        words, zones, services, owned, held, unguarded, defaults, networks, several
+    )
 
 
 def _set_fields(defaults: model.Defaults) -> Iterator[tuple[str, Any]]:

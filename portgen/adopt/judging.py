@@ -79,12 +79,20 @@ class _Held:
         self.assumed: set[Endpoint] = set()
         self.known: set[int] = set()
         self.numbers: set[int] = set()
+        self.elsewhere = {number for one in draft.elsewhere for number in one.ports}
+        self.known.update(self.elsewhere)
         for _, port in draft.ports():
             self.numbers.update(port.endpoint.ports)
             if port.said:
                 self.known.update(port.endpoint.ports)
             else:
                 self.assumed.add(port.endpoint)
+
+    def why_not_there(self, numbers: set[int]) -> str:
+        """Why a rule for these ports lets nobody in to one of the inventory's."""
+        if numbers & self.elsewhere:
+            return "who holds the port is not taken over"
+        return "who holds the port does not listen there" if numbers & self.numbers else _NOBODY
 
 
 def _numbers(rule: Rule) -> set[int]:
@@ -120,7 +128,7 @@ def _why_left(rule: Rule, effect: Effect, held: _Held) -> str:
         return "the port is reserved for the system's own program"
     if one.to not in EVERYBODY:
         return "a rule about one address, and who holds the port listens on others, too"
-    return "who holds the port does not listen there" if _numbers(rule) & held.numbers else _NOBODY
+    return held.why_not_there(_numbers(rule))
 
 
 def _lets_in_by_port(rule: Rule) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from portgen import adopt, chain
-from portgen.adopt import Sources, Text
+from portgen.adopt import Adopted, Sources, Text
 from portgen.edits.edit import ByHand
 from portgen.inventory.source import parse
 from portgen.plan import planner
@@ -226,3 +226,89 @@ def test_a_new_project_stands_behind_the_new_services_of_the_last_one() -> None:
         "web": ["app"],
     }
     assert errors(written) == []
+
+
+KNOWN = """\
+version: 1
+hosts: {server: {}}
+projects:
+  web:
+    title: Web
+    ports: 8000-8099
+    services:
+      app: {title: App, port: 8080, container_port: 80, via: docker, allow: [any]}
+"""
+
+
+def result_of(base: str, *texts: Text) -> tuple[Adopted, str]:
+    source = parse(base.encode(), "inventory.yaml")
+    onto = adopt.onto(source, planner.make(source.inventory), None)
+    by_name = {one.name: one.text for one in texts}
+    result, edited = adopt.adopt_into(Sources(texts, by_name.get), onto)
+    return result, edited.text
+
+
+def test_a_second_port_of_the_host_for_one_of_a_container_is_for_a_person() -> None:
+    text = compose(
+        'services:\n  app:\n    ports: ["8080:80", "192.168.1.5:8081:80", "8443:443", "8082:80/udp"]\n'
+    )
+    entry = "{port: 8081, container_port: 80, bind: 192.168.1.5}"
+    why = f"port 80 of the container is app's: write it as one of its `ports`: {entry}"
+    result, written = result_of(KNOWN, text)
+    assert [(one.said.text, one.why) for one in result.lists.left] == [("192.168.1.5:8081:80", why)]
+    assert "ports: [{port: 8443, container_port: 443}, {port: 8082" in written
+    assert errors(written) == []
+
+
+def test_the_firewalls_rule_of_a_port_that_is_left_is_not_for_nobody() -> None:
+    text = compose('services:\n  app:\n    ports: ["8080:80", "8081:80"]\n')
+    rule = "### tuple ### allow tcp 8081 0.0.0.0/0 any 10.0.0.0/8 in"
+    result, written = result_of(KNOWN, text, Text("ufw", "user.rules", rule, "user.rules"))
+    assert written == KNOWN
+    assert "rule-without-holder" not in {one.kind for one in result.conflicts}
+    assert "who holds the port is not taken over: it stays as it is" in {
+        one.why for one in result.lists.left
+    }
+
+
+def test_a_known_container_is_in_the_project_that_the_inventory_has_it_in() -> None:
+    base = KNOWN.replace("  web:", "  portal:")
+    written = into(base, compose('services:\n  app:\n    ports: ["8080:80", "8443:443"]\n'))
+    assert list(parse(written.encode(), "x").inventory.projects) == ["portal"]
+    assert errors(written) == []
+
+
+FORWARDED = """\
+services:
+  app: {ports: ["8080:80"]}
+  api: {ports: ["8085:85"], networks: {net: {ipv4_address: 172.20.0.5}}}
+networks:
+  net: {ipam: {config: [{subnet: 172.20.0.0/24}]}}
+"""
+
+
+def forwarder(listen: int, to: str, *options: str) -> Text:
+    words = ["/usr/bin/socat", *options, f"TCP-LISTEN:{listen},fork,reuseaddr", f"TCP:{to}"]
+    text = f"[Service]\nExecStart={' '.join(words)}\n"
+    return Text("units", f"fw-{listen}.service", text, f"fw-{listen}.service")
+
+
+def test_a_forwarder_into_a_project_without_a_network_is_left() -> None:
+    result, written = result_of(KNOWN, compose(FORWARDED), forwarder(8090, "172.20.0.5:90"))
+    assert "      api:\n" in written
+    assert "8090" not in written
+    why = (
+        "a forwarder needs a container with a fixed address: "
+        "give web a `network` with a `subnet`, and import again"
+    )
+    assert (why, "fw-8090.service") in {(one.why, one.said.file) for one in result.lists.left}
+    assert not any("systemctl" in step for step in result.steps)
+    assert errors(written) == []
+
+
+def test_a_container_closed_to_some_is_written_into_a_project_without_a_network() -> None:
+    text = compose('services:\n  db:\n    ports: ["127.0.0.1:8005:5432"]\n')
+    written = into(KNOWN, text)
+    assert "        ignore:\n          container-unguarded: " in written
+    assert errors(written) == []
+    assert into(written, text) == written

@@ -160,3 +160,39 @@ def test_an_address_that_a_file_gives_to_another_is_not_taken() -> None:
     assert addresses(result)["other"] == "172.20.0.16"
     without = adopted(compose(SAME_NUMBER.replace("172.20.0.2}", "172.20.0.16}") + NETWORK))
     assert "172.20.0.16" not in addresses(without).values()
+
+
+PUBLISHED = """\
+services:
+  web: {ports: ["127.0.0.1:8080:80"], networks: {net: {ipv4_address: 172.20.0.ADDRESS}}}
+"""
+
+
+def unit(listen: int, address: str, *options: str) -> Text:
+    words = ["/usr/bin/socat", *options, f"TCP-LISTEN:{listen},fork,reuseaddr", f"TCP:{address}"]
+    text = f"[Service]\nExecStart={' '.join(words)}\n"
+    return Text("units", f"fw-{listen}.service", text, f"fw-{listen}.service")
+
+
+def test_a_second_way_to_a_port_of_a_container_is_a_forwarder_to_its_address() -> None:
+    text = compose(PUBLISHED.replace("ADDRESS", "5") + NETWORK)
+    result = adopted(text, unit(9000, "172.20.0.5:80"), unit(9001, "172.20.0.5:81"))
+    assert errors(result) == []
+    assert {name: str(one.to or "") for name, one in services(result).items()} == {
+        "web": "",
+        "fw-9000": "172.20.0.5:80",
+        "fw-9001": "",
+    }
+
+
+def test_it_is_left_where_the_address_changes() -> None:
+    text = compose(PUBLISHED.replace("ADDRESS", "200") + NETWORK)
+    rule = "### tuple ### allow tcp 9000 0.0.0.0/0 any 10.0.0.0/8 in"
+    rules = Text("ufw", "user.rules", rule, "user.rules")
+    why = "web has port 80 of the container already, and another way to it"
+    for more in ((), (ss(socket("tcp", "0.0.0.0:9000", "socat")),)):
+        result = adopted(text, unit(9000, "172.20.0.200:80"), rules, *more)
+        assert list(services(result)) == ["web"]
+        assert errors(result) == []
+        assert why in [one for _, one in whys(result)]
+        assert "rule-without-holder" not in {one.kind for one in result.conflicts}
