@@ -148,7 +148,7 @@ def sight(sources: Sources) -> Sighted:
     for text in sources.texts:
         found.kinds.add(text.kind)
         of_one_kind[text.kind].append(text)
-    for text in of_one_kind["compose"]:
+    for text in of_compose.in_order(of_one_kind["compose"]):
         of_compose.sight(text, sources.read, found)
     of_compose.drop_replaced(found)
     for text in of_one_kind["docker"]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ipaddress
 import posixpath
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from portgen.adopt.fitting import fits, is_bind, is_port
@@ -39,6 +39,9 @@ _UNFIT = "the service has a name that an inventory can't have"
 _CHOSEN = "docker chooses the host's port"
 _USUAL = re.compile(r"(?:docker-)?compose(?:\.(?:override|portgen|prod|production|dev|local))?")
 _OF_PROJECT = re.compile(r"(?:docker-)?compose[.-](?P<name>.+)")
+# What compose reads in a folder by itself, the first that is there; and an override is merged onto it.
+_BASES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
+_OVERRIDE = re.compile(r"(?:docker-)?compose\.override\.ya?ml")
 # What says in one file of a project that another one's list does not count.
 _TAKES_BACK = re.compile(r"(?m)^[^#\n]*:\s*!(?:reset|override)\b")
 # Keys of a service that say something of names, addresses or other containers.
@@ -85,6 +88,27 @@ def _cleaned(name: str) -> str:
     return re.sub(r"[^a-z0-9_-]", "", name.lower()).lstrip("_-")
 
 
+def in_order(texts: Iterable[Text]) -> list[Text]:
+    """Files in the order in which compose merges those of one folder: what it reads by itself first, and an
+    override of that last. Where docker says the files of a project, they are in their order already."""
+    folders: dict[str, list[Text]] = {}
+    for text in texts:
+        folders.setdefault(posixpath.dirname(text.name), []).append(text)
+    return [text for folder in folders.values() for text in sorted(folder, key=_rank)]
+
+
+def _rank(text: Text) -> int:
+    name = posixpath.basename(text.name)
+    if name in _BASES and not text.project:
+        return _BASES.index(name) - len(_BASES)
+    return 1 if _is_override(text) else 0
+
+
+def _is_override(text: Text) -> bool:
+    """Whether it is a file that compose merges onto another one by itself."""
+    return not text.project and bool(_OVERRIDE.fullmatch(posixpath.basename(text.name)))
+
+
 def sight(text: Text, read: compose.Read, found: Sighted) -> None:
     """Add what a compose file says. What can't be read is `unread`."""
     written = compose.written(text.text)
@@ -100,7 +124,7 @@ def sight(text: Text, read: compose.Read, found: Sighted) -> None:
     project = text.project or project_name(text.name, text.folder, written[0], variables)
     if _OURS not in text.text:
         found.compose_files.add(text.name)
-    if text.place and _OURS not in text.text:
+    if text.place and _OURS not in text.text and not _is_override(text):
         found.team_files.setdefault(project, text.place)
     if _TAKES_BACK.search(text.text):
         boxes = {Box(project, str(name)) for name in loaded.services}

@@ -196,3 +196,24 @@ def test_it_is_left_where_the_address_changes() -> None:
         assert errors(result) == []
         assert why in [one for _, one in whys(result)]
         assert "rule-without-holder" not in {one.kind for one in result.conflicts}
+
+
+TWO = 'services:\n  app:\n    ports: ["8080:80"]\n  two:\n    ports: ["8081:81"]\n'
+MORE = 'services:\n  app:\n    environment: {A: b}\n    ports: ["8082:82"]\n'
+BESIDE = ["docker-compose.override.yml", "compose.override.yaml", "docker-compose.prod.yml"]
+
+
+@pytest.mark.parametrize("name", BESIDE)
+def test_the_file_of_a_project_is_the_one_that_compose_reads_by_itself(name: str) -> None:
+    beside, base = compose(MORE, name=name), compose(TWO)
+    for texts in ((beside, base), (base, beside)):
+        result = adopted(*texts)
+        project = result.source.inventory.projects["web"]
+        assert project.compose is not None
+        assert project.compose.file == "web/docker-compose.yml"
+        assert [port.port for port in services(result)["app"].ports] == [8080, 8082]
+
+
+def test_an_override_alone_is_no_file_of_a_project() -> None:
+    result = adopted(compose(MORE, name="docker-compose.override.yml"))
+    assert result.source.inventory.projects["web"].compose is None
