@@ -56,10 +56,7 @@ def _of_inventory(draft: Draft) -> Iterator[str]:
 
 
 def _of_compose(found: Sighted, entered: Collection[Said]) -> Iterator[str]:
-    published = [one for one in found.published if one.said in entered]
-    keys = [one.said._replace(line=one.key) for one in published]
-    for file, lines in _by_file(one for one in keys if one.file in found.compose_files):
-        yield f"{file}: take `ports:` out ({lines}): portgen's override publishes them"
+    yield from _of_ports(found, entered)
     by_key = {(net.file, net.key): net for net in reversed(found.nets) if net.said in entered}
     for net in sorted(by_key.values()):
         if not net.file:
@@ -70,6 +67,28 @@ def _of_compose(found: Sighted, entered: Collection[Said]) -> Iterator[str]:
         elif net.docker != net.name and net.subnet:
             why = f"{net.docker} has to go before {net.name} gets the subnet {net.subnet}"
             yield f"{net.file}: `docker compose down`: the network {why}"
+
+
+def _of_ports(found: Sighted, entered: Collection[Said]) -> Iterator[str]:
+    """Which `ports:` go, and of which some entries have to stay."""
+    by_key: dict[Said, list[Said]] = {}
+    for said, line in found.mappings.items():
+        if said.file in found.compose_files:
+            by_key.setdefault(Said(said.file, line, "ports"), []).append(said)
+    published = {one.said for one in found.published if one.said in entered}
+    stay = {
+        key: [one for one in several if one not in published] for key, several in by_key.items()
+    }
+    for file, lines in _by_file(key for key, several in stay.items() if not several):
+        yield f"{file}: take `ports:` out ({lines}): portgen's override publishes them"
+    for key, several in stay.items():
+        if 0 < len(several) < len(by_key[key]):
+            what = f"take out of `ports:` what portgen's override publishes, and keep {_texts(several)}"
+            yield f"{key.place}: {what}: the inventory has no such port"
+
+
+def _texts(said: Iterable[Said]) -> str:
+    return ", ".join(f"`{one.text}`" for one in said)
 
 
 def _of_nginx(found: Sighted, draft: Draft) -> Iterator[str]:

@@ -229,14 +229,15 @@ class _File:
                 keys = ("services", box.service, "extends")
             key = self.said("ports", *keys[:3]).line
             where = self.said(_port_text(mapping), *keys)
+            self.found.mappings[where] = key
             if mode in ("", "bridge", "default"):
-                self._port(box, mapping, where, key)
+                self._port(box, mapping, where)
             else:
                 self.found.left.append(
                     Left(where, f"docker publishes nothing of network_mode: {mode}")
                 )
 
-    def _port(self, box: Box, written: Any, where: Said, key: int) -> None:
+    def _port(self, box: Box, written: Any, where: Said) -> None:
         mapping = compose.mapping(written)
         why = _unfit(box, mapping, written)
         if why or mapping is None or mapping.target is None:
@@ -250,7 +251,7 @@ class _File:
         endpoint = Endpoint.over(mapping.published, "udp" if mapping.transport == "udp" else "tcp")
         endpoint = endpoint._replace(address=specific(bind))
         inside = mapping.target.start
-        self.found.published.append(Published(where, box, endpoint, bind, inside, key=key))
+        self.found.published.append(Published(where, box, endpoint, bind, inside))
 
     def _networks(self, box: Box, raw: Mapping[str, Any], entry: Mapping[str, Any]) -> None:
         joined = compose.joined(entry)

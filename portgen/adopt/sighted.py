@@ -76,8 +76,7 @@ class Box(NamedTuple):
 class Published(NamedTuple):
     """Ports of the host that docker leads into a container. `bind`: "" where docker publishes on each
     address, and "0.0.0.0" or "::" for one family. `inside`: the container's port, of a range the first.
-    `is_seen`: whether docker says that it is so now, and not only a file that it should be. `key`: the line
-    of `ports:` itself."""
+    `is_seen`: whether docker says that it is so now, and not only a file that it should be."""
 
     said: Said
     box: Box
@@ -85,7 +84,6 @@ class Published(NamedTuple):
     bind: str
     inside: int
     is_seen: bool = False
-    key: int = 0
 
 
 class Joined(NamedTuple):
@@ -388,6 +386,7 @@ class Sighted(Struct):
     that were not read, and why. `kinds`: of which kinds sources were given."""
 
     published: list[Published] = []
+    mappings: dict[Said, int] = {}  # each entry of a compose file's `ports:`, with the line of that
     joined: list[Joined] = []
     modes: list[Mode] = []
     hints: list[Hint] = []

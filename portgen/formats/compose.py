@@ -216,7 +216,8 @@ def mapping(written: object) -> PortMapping | None:
     span = ports.span(published)
     if span is None:
         return None
-    return PortMapping(address.strip("[]"), span, ports.span(target), transport or "tcp")
+    transport = transport.lower() or "tcp"
+    return PortMapping(address.strip("[]"), span, ports.span(target), transport)
 
 
 class PublishedPort(NamedTuple):

@@ -217,3 +217,25 @@ def test_the_file_of_a_project_is_the_one_that_compose_reads_by_itself(name: str
 def test_an_override_alone_is_no_file_of_a_project() -> None:
     result = adopted(compose(MORE, name="docker-compose.override.yml"))
     assert result.source.inventory.projects["web"].compose is None
+
+
+def test_what_stays_in_a_compose_file_is_named() -> None:
+    several = '["8002:80", "9000-9003:9000", "5060:5060/sctp", "${UNSET}:80"]'
+    text = f"services:\n  app:\n    image: x\n    ports: {several}\n"
+    [step] = adopted(compose(text)).steps
+    assert step == (
+        "web/docker-compose.yml:4: take out of `ports:` what portgen's override publishes, and keep "
+        "`9000-9003:9000`, `5060:5060/sctp`, `${UNSET}:80`: the inventory has no such port"
+    )
+    [step] = adopted(of_ports("8002:80", "8003:81")).steps
+    assert step.startswith("web/docker-compose.yml: take `ports:` out (line 3):")
+    assert adopted(of_ports("5060:5060/sctp")).steps == ()
+
+
+def test_a_protocol_may_have_capitals() -> None:
+    result = adopted(of_ports("8104:80/TCP", "8105:81/Udp"))
+    assert [str(port.endpoint) for port in services(result)["app"].ports] == [
+        "8104/tcp",
+        "8105/udp",
+    ]
+    assert errors(result) == []
