@@ -362,8 +362,25 @@ class _Holders:
     def _is_hosted(self, box: Box, one: Listener) -> bool:
         if one.container:
             return self.found.ids.get(one.container) == box
+        if one.unit:
+            return False
+        if naming.plain(box.service) == naming.plain(one.program):
+            return True
         ports = {hint.port for hint in self.found.hints if hint.box == box}
-        return one.endpoint.port in ports or naming.plain(box.service) == naming.plain(one.program)
+        return one.endpoint.port in ports and not self._is_another(box, one.program)
+
+    def _is_another(self, box: Box, program: str) -> bool:
+        """Whether a program is known by another name than a container's: a database, or another container's
+        own."""
+        called = naming.plain(program)
+        if program in PASSING or any(naming.plain(one.service) == called for one in self.hosted):
+            return True
+        known = KNOWN.get(program)
+        if known is None or known.is_http:
+            return False
+        own = filter(None, (naming.plain(box.service), self.found.images.get(box, "")))
+        pairs = [(one, name) for one in own for name in (called, known.name)]
+        return not any(one.startswith(name) or name.startswith(one) for one, name in pairs)
 
     def _hosted(self, box: Box) -> Entry:
         for entry in self.draft.of_box(box):
@@ -381,12 +398,18 @@ class _Holders:
                 continue
             for hint in self.found.hints:
                 endpoint = Endpoint(hint.port, "tcp")
-                if hint.box == box and self.draft.at(endpoint) is None:
+                if hint.box == box and self._is_free(endpoint):
                     entry = self._hosted(box)
                     entry.comments.append(
                         f"the port is by its own settings ({self.found.boxes[box].place})"
                     )
                     self.draft.hold(entry, Port(endpoint, hint.port, "", [mode.said]))
+
+    def _is_free(self, endpoint: Endpoint) -> bool:
+        """Whether a port is nobody's, the system's and nginx's among them."""
+        reserved = any(endpoint.overlaps(one) for one, _ in self.draft.reserved)
+        is_taken = reserved or self._is_of_nginx(endpoint)
+        return not is_taken and self.draft.at(endpoint) is None
 
     # --- conflicts --------------------------------------------------------------------------------
 

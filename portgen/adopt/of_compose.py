@@ -8,9 +8,10 @@ from __future__ import annotations
 import ipaddress
 import posixpath
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from portgen.adopt import hinting
 from portgen.adopt.fitting import fits, is_bind, is_port
 from portgen.adopt.sighted import (
     Box,
@@ -63,7 +64,6 @@ _OF_NETWORK = ("driver_opts", "internal", "attachable")
 # Labels and variables by which other proxies find a container.
 _ROUTING_LABELS = ("traefik.", "caddy", "sablier.", "tsdproxy.", "homepage.href")
 _ROUTING_VARIABLES = ("VIRTUAL_HOST", "VIRTUAL_PORT", "VIRTUAL_PATH", "LETSENCRYPT_HOST")
-_PORT_IN_URL = re.compile(r"(?:localhost|127\.0\.0\.1):([0-9]{2,5})\b")
 
 
 def project_name(
@@ -175,7 +175,8 @@ class _File:
         self._ports(box, raw, entry)
         self._networks(box, raw, entry)
         self._mode(box, raw, entry)
-        for port in _hinted(entry):
+        self.found.images[box] = hinting.image_of(entry)
+        for port in hinting.own_ports(name, entry):
             self.found.hints.append(Hint(box, port))
 
     def _key(self, box: Box, key: str, value: Any) -> None:
@@ -406,26 +407,6 @@ def drop_replaced(found: Sighted) -> None:
             why = f"{by} takes it back, or has another in its place (`!reset`, `!override`)"
             found.left.append(Left(one.said, why))
     found.published = kept
-
-
-def _hinted(entry: Mapping[str, Any]) -> Iterator[int]:
-    """Ports that the entry names elsewhere than in `ports`."""
-    variables = entry.get("environment")
-    pairs: list[tuple[str, str]] = []
-    if isinstance(variables, dict):
-        pairs = [(str(name), str(value)) for name, value in variables.items()]
-    elif isinstance(variables, list):
-        pairs = [tuple(str(one).split("=", 1)) for one in variables if "=" in str(one)]  # type: ignore[misc]
-    for name, value in pairs:
-        if name.upper().endswith("PORT") and re.fullmatch("[0-9]{2,5}", value):
-            yield int(value)
-    exposed = entry.get("expose")
-    for one in exposed if isinstance(exposed, list) else ():
-        if re.fullmatch("[0-9]{2,5}", str(one)):
-            yield int(str(one))
-    for key in ("healthcheck", "command"):
-        for match in _PORT_IN_URL.finditer(str(entry.get(key) or "")):
-            yield int(match[1])
 
 
 def _shown(key: str, value: Any) -> str:

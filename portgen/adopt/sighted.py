@@ -393,6 +393,7 @@ class Sighted(Struct):
     nets: list[Net] = []
     foreign: set[str] = set()  # by docker's names, networks that are no bridges of this host
     boxes: dict[Box, Said] = {}
+    images: dict[Box, str] = {}  # what the programs in them are called, by their images
     ids: dict[str, Box] = {}  # containers by docker's ids
     names: dict[str, Box] = {}  # and by the names that files give them
     replaced: dict[

@@ -239,3 +239,71 @@ def test_a_protocol_may_have_capitals() -> None:
         "8105/udp",
     ]
     assert errors(result) == []
+
+
+def hosted(environment: str, image: str = "x", mode: str = "host") -> Text:
+    app = f"{{image: {image}, network_mode: {mode}, environment: {environment}}}"
+    return compose(f"services:\n  app: {app}\n  vpn: {{ports: ['8080:8080', '6379:6379']}}\n")
+
+
+OTHERS = [
+    "{DB_PORT: 5432}",
+    "{SMTP_PORT: 587, SMTP_SERVER_PORT: 587}",
+    "{SERVER_PORT: 9443, SERVER_HOST: up.example.com}",
+    "[PORT=5432, HOST=db.example.com]",
+    "{EXPORT: 5432, PORTS: 5432}",
+]
+OWN = [
+    "{PORT: 3000}",
+    "[WEBUI_PORT=3000]",
+    "{APP_PORT: 3000, DB_PORT: 5432}",
+    "{HTTP_PORT: 3000, HTTP_HOST: 0.0.0.0}",
+    "{QBT_WEBUI_PORT: 3000}",
+    "{app_http_port: 3000}",
+]
+
+
+@pytest.mark.parametrize("environment", OTHERS)
+def test_a_variable_that_names_somebody_elses_port_is_none_of_the_containers(
+    environment: str,
+) -> None:
+    assert "app" not in services(adopted(hosted(environment)))
+
+
+@pytest.mark.parametrize("environment", OWN)
+def test_a_variable_for_its_own_port_is(environment: str) -> None:
+    app = services(adopted(hosted(environment)))["app"]
+    assert [port.port for port in app.ports] == [3000]
+
+
+def test_a_program_that_is_known_by_its_name_is_not_the_container() -> None:
+    listed = ss(socket("tcp", "0.0.0.0:5432", "postgres"))
+    found = services(adopted(hosted("{PORT: 5432}"), listed))
+    assert {name: one.via for name, one in found.items() if name != "vpn"} == {
+        "postgresql": "process"
+    }
+    found = services(adopted(hosted("{PORT: 5432}", "docker.io/postgres:16"), listed))
+    assert {name: one.via for name, one in found.items() if name != "vpn"} == {"app": "host"}
+
+
+def test_the_port_of_a_vpn_is_not_whose_variable_names_anothers() -> None:
+    found = services(adopted(hosted("{REDIS_PORT: 6379, PORT: 8080}", mode='"service:vpn"')))
+    assert {name: [port.port for port in one.ports] for name, one in found.items()} == {
+        "app": [8080],
+        "vpn": [6379],
+    }
+
+
+def test_a_container_takes_no_port_of_nginxs_or_the_systems() -> None:
+    nginx = "server { listen 80; server_name a.example.com; location / { proxy_pass http://127.0.0.1:81; } }"
+    texts = [
+        hosted("{PORT: 80, HTTPS_PORT: 53}"),
+        Text("nginx", "site.conf", nginx, "site.conf"),
+        ss(
+            socket("udp", "127.0.0.53:53", "systemd-resolve"),
+            socket("tcp", "127.0.0.53:53", "systemd-resolve"),
+        ),
+    ]
+    result = adopted(*texts)
+    assert "app" not in services(result)
+    assert errors(result) == []
