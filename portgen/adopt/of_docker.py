@@ -56,8 +56,10 @@ def sight(text: Text, found: Sighted) -> None:
         _Listed(text, found).sight()
 
 
-def _published(box: Box, mappings: list[_Binding], *, is_seen: bool = True) -> Iterator[Published]:
-    """What docker lists by families, as one mapping where it publishes both alike."""
+def _published(
+    box: Box, name: str, mappings: list[_Binding], *, is_seen: bool = True
+) -> Iterator[Published]:
+    """What docker lists by families, as one mapping where it publishes both alike. `name`: its own."""
     done: set[int] = set()
     for number, (where, endpoint, address, inside) in enumerate(mappings):
         if number in done:
@@ -71,10 +73,10 @@ def _published(box: Box, mappings: list[_Binding], *, is_seen: bool = True) -> I
                 if same and other_address in others and later not in done:
                     done.add(later)
                     bind = ""
-                    yield Published(mappings[later][0], box, endpoint, "", inside, is_seen)
+                    yield Published(mappings[later][0], box, endpoint, "", inside, is_seen, name)
                     break
         at = endpoint._replace(address=specific(bind))
-        yield Published(where, box, at, bind, inside, is_seen)
+        yield Published(where, box, at, bind, inside, is_seen, name)
 
 
 # --- docker ps ------------------------------------------------------------------------------------
@@ -131,7 +133,7 @@ class _Listed:
                 self.found.left.append(Left(where, "can't be read"))
                 continue
             mappings.append((where, endpoint, address, inside.start))
-        self.found.published += _published(box, mappings)
+        self.found.published += _published(box, names[0], mappings)
 
 
 def _box_of_name(name: str, found: Sighted) -> Box:
@@ -203,18 +205,21 @@ class _Inspected:
         keys = ("HostConfig", "PortBindings")
         asked = _mapping(_mapping(entry, keys[0]), keys[1])
         given = _mapping(_mapping(entry, "NetworkSettings"), "Ports")
-        self._bindings(box, asked, (*at, *keys), given=False)
-        self._bindings(box, given, (*at, "NetworkSettings", "Ports"), given=True)
+        name = str(entry.get("Name") or "").removeprefix("/")
+        mappings = self._bindings(box, asked, (*at, *keys))
+        self.found.published += _published(box, name, mappings, is_seen=False)
+        mappings = self._bindings(box, given, (*at, "NetworkSettings", "Ports"))
+        self.found.published += _published(box, name, mappings)
 
     def _bindings(
-        self, box: Box, bindings: dict[str, Any], keys: tuple[str | int, ...], *, given: bool
-    ) -> None:
+        self, box: Box, bindings: dict[str, Any], keys: tuple[str | int, ...]
+    ) -> list[_Binding]:
         mappings = []
         for inside, places in bindings.items():
             for index, place in enumerate(places if isinstance(places, list) else ()):
                 mapping = self._binding(box, inside, place, (*keys, inside, index, "HostPort"))
                 mappings += [] if mapping is None else [mapping]
-        self.found.published += _published(box, mappings, is_seen=given)
+        return mappings
 
     def _binding(
         self, box: Box, inside: str, place: Any, at: tuple[str | int, ...]

@@ -66,6 +66,12 @@ class _Proof:
         self.host = host.name
         self.verdicts = Verdicts()
         self.open = Openings(found, draft, facts, host.name)
+        self.containers_of: dict[Box, set[str]] = {}  # by their names, those that publish ports
+        self.published: dict[Said, list[Published]] = {}
+        for one in found.published:
+            self.published.setdefault(one.said, []).append(one)
+            if one.is_seen:
+                self.containers_of.setdefault(one.box, set()).add(one.container)
         self.by_said: dict[Said, list[tuple[Entry, Port]]] = {}
         for entry, port in draft.ports():
             for said in port.said:
@@ -102,6 +108,21 @@ class _Proof:
         for net in self.found.nets:
             self._net(net)
 
+    def _listening(self, one: Published, port: Port, planned: tuple[str, ...]) -> list[str]:
+        """What differs in where docker listens: a port may have an entry for each family."""
+        beside: set[str] = set()
+        for other in (other for said in port.said for other in self.published.get(said, ())):
+            if other.is_seen == one.is_seen:
+                beside |= _families(other.bind)
+        return _bound(one.bind, planned, beside)
+
+    def _scaled(self, one: Published) -> Iterator[str]:
+        """What differs where a service has several containers that publish ports."""
+        names = self.containers_of.get(one.box, set()) if one.is_seen else set()
+        if len(names) > 1:
+            several = ", ".join(sorted(names))
+            yield f"an inventory knows one container of a service: of {several} it gets the ports of all"
+
     def _published(self, one: Published) -> None:
         for _, port, service in self.holders(one.said):
             differences = []
@@ -110,7 +131,8 @@ class _Proof:
                 differences.append(f"leads to the container's {inside}")
             if service.container is None or service.container.service != one.box.service:
                 differences.append("the container is another one")
-            differences += _bound(one.bind, service.listening.get(port.endpoint, ()))
+            differences += self._listening(one, port, service.listening.get(port.endpoint, ()))
+            differences += self._scaled(one)
             self.verdicts.take(one.said, differences)
         self.verdicts.leave_rest(one.said, _LACKING)
 
@@ -271,11 +293,16 @@ def _listed(endpoints: Iterable[Endpoint]) -> str:
     return ", ".join(map(str, endpoints))
 
 
-def _bound(seen: str, planned: tuple[str, ...]) -> list[str]:
-    """What differs in where docker listens."""
-    wanted = {EVERYWHERE, EVERYWHERE6} if seen == "" else {seen}
-    now = set(planned)
-    if not planned or now == wanted or (seen == "" and now == {EVERYWHERE6}):
+def _families(bind: str) -> set[str]:
+    """The addresses of a published port: one for each family, or a single one."""
+    return {bind} if bind else {EVERYWHERE, EVERYWHERE6}
+
+
+def _bound(seen: str, planned: tuple[str, ...], beside: set[str]) -> list[str]:
+    """What differs in where docker listens. `beside`: where other entries of the port say that it does."""
+    wanted, now = _families(seen), set(planned)
+    is_all = wanted <= now <= wanted | beside
+    if not planned or is_all or (seen == "" and now == {EVERYWHERE6}):
         return []
     shown = f"is published on {' and '.join(bracketed(one) for one in sorted(now))}"
     if now < wanted:

@@ -76,7 +76,8 @@ class Box(NamedTuple):
 class Published(NamedTuple):
     """Ports of the host that docker leads into a container. `bind`: "" where docker publishes on each
     address, and "0.0.0.0" or "::" for one family. `inside`: the container's port, of a range the first.
-    `is_seen`: whether docker says that it is so now, and not only a file that it should be."""
+    `is_seen`: whether docker says that it is so now, and not only a file that it should be; `container`: of
+    which one then, by docker's name."""
 
     said: Said
     box: Box
@@ -84,6 +85,7 @@ class Published(NamedTuple):
     bind: str
     inside: int
     is_seen: bool = False
+    container: str = ""
 
 
 class Joined(NamedTuple):

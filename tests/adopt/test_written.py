@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -307,3 +308,34 @@ def test_a_container_takes_no_port_of_nginxs_or_the_systems() -> None:
     result = adopted(*texts)
     assert "app" not in services(result)
     assert errors(result) == []
+
+
+def test_an_entry_for_each_family_is_no_difference() -> None:
+    result = adopted(of_ports("0.0.0.0:8127:80", "[::]:8127:80"))
+    assert whys(result) == []
+    assert len(result.lists.taken) == 2
+    one = adopted(of_ports("0.0.0.0:8127:80", "[::]:8127:80"), DENY)
+    assert whys(one) == [("[::]:8127:80", "is published on 0.0.0.0, and not by IPv6")]
+
+
+def container(number: int) -> dict[str, Any]:
+    binding = {"80/tcp": [{"HostIp": "0.0.0.0", "HostPort": str(9000 + number)}]}
+    labels = {"com.docker.compose.project": "web", "com.docker.compose.service": "app"}
+    return {
+        "Id": f"id{number}",
+        "Name": f"/web-app-{number}",
+        "State": {"Running": True},
+        "Config": {"Labels": labels},
+        "HostConfig": {"PortBindings": binding},
+        "NetworkSettings": {"Ports": binding},
+    }
+
+
+def test_that_a_service_has_several_containers_is_a_difference() -> None:
+    why = "an inventory knows one container of a service: of web-app-1, web-app-2 it gets the ports of all"
+    listed = json.dumps([container(1), container(2)], indent=1)
+    result = adopted(Text("docker", "i.json", listed, "i.json"))
+    seen = [(one.said.text, one.why) for one in result.lists.different if why in one.why]
+    assert [text for text, _ in seen] == ["app: 0.0.0.0:9001->80/tcp", "app: 0.0.0.0:9002->80/tcp"]
+    alone = adopted(Text("docker", "i.json", json.dumps([container(1)], indent=1), "i.json"))
+    assert not any("one container" in one for _, one in whys(alone))
