@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from portgen.adopt import naming
 from portgen.adopt.draft import Draft, Entry, Network, Nginx, Port, Route, Site
 from portgen.adopt.factoring import CANCELLED, factored, is_concerned, without_same_port
-from portgen.adopt.owning import ranges_of
+from portgen.adopt.owning import overlapping, ranges_of
 from portgen.inventory.key_paths import KeyPath
 from portgen.inventory.zones import BY_INTERFACE
 from portgen.plan.access import admits_ipv6
@@ -41,6 +41,7 @@ _ORDER = (
 )
 _RANKS = ("http", "grpc", "grpcs", "tcp", "udp")
 UNGUARDED = "container-unguarded"
+_AT_OTHERS = "others have the same number at another address of the host"
 _UNGUARDED = "published as before, without a network that gives a guard fixed addresses"
 
 
@@ -95,6 +96,7 @@ class _Entries:
             self.projects.setdefault(entry.project, []).append(entry)
         self.zones: dict[str, str] = {}  # by source
         self.units: set[str] = set()
+        self.overlapping: set[str] = set()  # projects
         self.words: dict[str, str] = {
             ANY: ANY,
             ALL_IPV4: ALL_IPV4,
@@ -111,6 +113,7 @@ class _Entries:
         others += self.draft.nginx_ports
         known, crowded = self.known, set(self._crowded())
         owned = ranges_of(self.projects, others, known.owned, known.held, crowded)
+        self.overlapping = overlapping(self.projects, known.held)
         for project, entries in self.projects.items():
             self.made.projects[project] = self._project(project, entries, owned[project])
         self.made.hosts = {self.host: self._host()}
@@ -225,6 +228,8 @@ class _Entries:
             self._comment(("projects", project, "network"), network.comments)
         elif any(map(_is_unguarded, entries)):
             made["ignore"] = {UNGUARDED: _UNGUARDED}
+        if project in self.overlapping:
+            made.setdefault("ignore", {})["projects-overlap"] = _AT_OTHERS
         fields = {entry.name: self._fields(entry, network) for entry in entries}
         defaults = self._defaults(project, entries, fields)
         if defaults:

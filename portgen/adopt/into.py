@@ -25,7 +25,7 @@ from portgen.inventory.source import Source
 from portgen.plan import planner
 from portgen.plan.addresses import collide
 from portgen.plan.ports import EVERYWHERE6, TRANSPORTS, Endpoint
-from portgen.plan.types import NGINX, Host, KeyPath, Plan, Service
+from portgen.plan.types import NGINX, Host, KeyPath, Plan, Project, Service
 from portgen.problem import Exit, PortgenError, listed
 
 
@@ -239,6 +239,7 @@ def _changed_ports(base: Onto, made: entries.Written) -> dict[str, list[Any]]:
         if project.ports is None or project.host != base.host.name:
             continue
         others = [part for name in owned if name != project.name for part in owned[name].parts]
+        others = _without(others, _held(project))
         mine = owned[project.name].parts if project.name in owned else ()
         parts = _with(_without(project.ports.parts, others), mine)
         if not parts:
@@ -246,6 +247,13 @@ def _changed_ports(base: Onto, made: entries.Written) -> dict[str, list[Any]]:
         if parts != list(project.ports.parts):
             changed[project.name] = [_written(part) for part in parts]
     return changed
+
+
+def _held(project: Project) -> Iterator[PortRange]:
+    """The ports of a project's services."""
+    for service in project.services:
+        for port in service.ports:
+            yield PortRange(port.endpoint.ports, port.transport)
 
 
 def _changed_groups(base: Onto, project: str, ports: Ports) -> dict[int, list[Any]]:

@@ -49,6 +49,24 @@ def ranges_of(
     return owned
 
 
+def overlapping(
+    projects: Mapping[str, Sequence[Entry]], held: Mapping[str, Iterable[Endpoint]] = {}
+) -> set[str]:
+    """The projects with a port that one before them has, too, by the same protocol: at another address."""
+    first: dict[tuple[int, Transport], str] = {}
+    found: set[str] = set()
+    of_new = {
+        name: [port.endpoint for entry in entries for port in entry.ports]
+        for name, entries in projects.items()
+    }
+    for project, endpoints in (*held.items(), *of_new.items()):
+        for endpoint in endpoints:
+            for port in endpoint.ports:
+                if first.setdefault((port, endpoint.transport), project) != project:
+                    found.add(project)
+    return found
+
+
 def _holders(
     projects: Mapping[str, Sequence[Entry]],
     others: Iterable[Endpoint],

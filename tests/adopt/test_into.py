@@ -312,3 +312,13 @@ def test_a_container_closed_to_some_is_written_into_a_project_without_a_network(
     assert "        ignore:\n          container-unguarded: " in written
     assert errors(written) == []
     assert into(written, text) == written
+
+
+def test_a_project_keeps_a_port_that_somebody_has_at_another_address() -> None:
+    base = KNOWN.replace("port: 8080", "port: 8080, bind: 192.168.1.5")
+    ss = Text("ss", "ss.txt", NODE.replace("*:3055", "192.168.1.6:8080"))
+    written = into(base, ss)
+    assert "    ports: 8000-8099\n" in written
+    assert "node-8080:" in written
+    assert errors(written) == []
+    assert into(written, ss) == written

@@ -339,3 +339,10 @@ def test_that_a_service_has_several_containers_is_a_difference() -> None:
     assert [text for text, _ in seen] == ["app: 0.0.0.0:9001->80/tcp", "app: 0.0.0.0:9002->80/tcp"]
     alone = adopted(Text("docker", "i.json", json.dumps([container(1)], indent=1), "i.json"))
     assert not any("one container" in one for _, one in whys(alone))
+
+
+def test_two_projects_may_have_one_number_at_two_addresses() -> None:
+    listed = ss(socket("tcp", "192.168.1.6:8003", "node"))
+    result = adopted(of_ports("192.168.1.5:8003:80"), listed)
+    assert sorted(services(result)) == ["app", "node-8003"]
+    assert errors(result) == []
