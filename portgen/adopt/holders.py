@@ -250,21 +250,28 @@ class _Holders:
         if held is None:
             return self._is_elsewhere(one)
         entry, port = held
-        if _is_same(entry, one):
-            port.said.append(one.said)
-            if one.is_seen and entry.via in ("docker", "socat"):
-                port.see("ss", _bind(one))
-            elif entry.via in ("process", "host"):
-                port.widen(_bind(one))
-            entry.unit = entry.unit or one.unit
-            if entry.via == "process" and one.is_seen and not entry.program:
-                entry.program = one.program
+        is_there = entry.via in ("process", "host") or port.collides(one.endpoint, _bind(one))
+        if _is_same(entry, one) and is_there:
+            self._again(entry, port, one)
         elif port.collides(one.endpoint, _bind(one)):
             self._two_holders(one.said, str(one.endpoint), one.program, held)
         else:
             why = f"{entry.name} has this port at another address ({port.said[0].place})"
             self.found.left.append(Left(one.said, f"{why}, and {_ONE_OR_ALL}"))
         return True
+
+    def _again(self, entry: Entry, port: Port, one: Listener) -> None:
+        """A port that is known was sighted by another source, or at another address: where `ss` was given,
+        what a unit's command says of addresses does not count."""
+        port.said.append(one.said)
+        is_program = entry.via in ("process", "host")
+        if is_program and (one.is_seen or "ss" not in self.found.kinds):
+            port.widen(_bind(one))
+        elif one.is_seen:
+            port.see("ss", _bind(one))
+        entry.unit = entry.unit or one.unit
+        if entry.via == "process" and one.is_seen and not entry.program:
+            entry.program = one.program
 
     def _is_elsewhere(self, one: Listener) -> bool:
         """Whether it is a forwarder that is left."""
@@ -280,9 +287,8 @@ class _Holders:
         if held is None:
             return None
         entry, port = held
-        if entry.via in ("process", "host"):
-            return held if port.bind in WILD or _bind(one) in WILD else None
-        return held if _bind(one) in WILD and not _is_same(entry, one) else None
+        is_program = entry.via in ("process", "host")
+        return held if _bind(one) in WILD or (is_program and port.bind in WILD) else None
 
     def _is_of_nginx(self, endpoint: Endpoint) -> bool:
         for server in self.found.servers:

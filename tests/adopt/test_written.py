@@ -346,3 +346,18 @@ def test_two_projects_may_have_one_number_at_two_addresses() -> None:
     result = adopted(of_ports("192.168.1.5:8003:80"), listed)
     assert sorted(services(result)) == ["app", "node-8003"]
     assert errors(result) == []
+
+
+def test_docker_at_other_addresses_is_another_container() -> None:
+    listed = ss(socket("tcp", "0.0.0.0:8000", "docker-proxy"))
+    result = adopted(of_ports("[2001:db8::1]:8000:80"), listed)
+    assert list(services(result)) == ["app"]
+    assert errors(result) == []
+    assert [one.said.file for one in result.lists.left] == ["ss.txt"]
+
+
+def test_what_ss_shows_of_addresses_counts_more_than_a_units_command() -> None:
+    text = "[Service]\nExecStart=/usr/bin/app --port 8000\n"
+    listed = ss(socket("tcp", "127.0.0.1:8000", "app"))
+    result = adopted(listed, Text("units", "app.service", text, "app.service"))
+    assert [port.bind for port in services(result)["app"].ports] == ["127.0.0.1"]
