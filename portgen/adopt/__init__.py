@@ -104,7 +104,7 @@ def adopt(sources: Sources, host: str) -> Adopted:
 def adopt_into(sources: Sources, base: Onto) -> tuple[Adopted, Edited]:
     """The same, added to an existing inventory, and the edit of its text. Raises ByHand where its
     form does not let it."""
-    found = sight(sources)
+    found = sight(sources, into.networks_of(base))
     draft, effects = _decided(found, base)
     change = into.edited(found, draft, base)
     loaded = edit.read(base.source, change)
@@ -141,8 +141,8 @@ def _proved(
     return proof.lists(found, draft, effects, of_plan.of(planned, keys), of_host)
 
 
-def sight(sources: Sources) -> Sighted:
-    """All that the sources say."""
+def sight(sources: Sources, networks: Mapping[str, nets.Known] = {}) -> Sighted:
+    """All that the sources say. `networks`: those of an existing inventory, by name."""
     found = Sighted()
     of_one_kind: dict[str, list[Text]] = {kind: [] for kind in KINDS}
     for text in sources.texts:
@@ -162,7 +162,7 @@ def sight(sources: Sources) -> Sighted:
         of_ufw.sight(text, found)
     if of_one_kind["nginx"]:
         of_nginx.sight(of_one_kind["nginx"], found)
-    nets.unite(found)
+    nets.unite(found, networks)
     return found
 
 

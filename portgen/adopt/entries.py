@@ -113,7 +113,8 @@ class _Entries:
         others += self.draft.nginx_ports
         known, crowded = self.known, set(self._crowded())
         owned = ranges_of(self.projects, others, known.owned, known.held, crowded)
-        self.overlapping = overlapping(self.projects, known.held)
+        in_order = sorted(self.projects.items(), key=lambda one: one[0] not in known.defaults)
+        self.overlapping = overlapping(dict(in_order), known.held)
         for project, entries in self.projects.items():
             self.made.projects[project] = self._project(project, entries, owned[project])
         self.made.hosts = {self.host: self._host()}

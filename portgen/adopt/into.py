@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from portgen.adopt import entries, existing, holders, naming, placing, writing
+from portgen.adopt import entries, existing, holders, naming, nets, placing, writing
 from portgen.adopt.draft import Conflict, Draft, Entry, Port
 from portgen.adopt.existing import Existing
+from portgen.adopt.fitting import WILD
 from portgen.adopt.sighted import Left, Sighted
 from portgen.edits.edit import ByHand, Edited
 from portgen.edits.splice import Splice, Unsafe, addition_of, replacement_of, set_fields, spliced
@@ -54,9 +55,20 @@ def nginx_of(base: Onto) -> Existing:
     """What the inventory has of nginx."""
 
     def holds(endpoint: Endpoint, bind: str) -> bool:
-        return holder_of(base, endpoint, bind) is not None
+        return _held_at(base, endpoint, bind) is not None
 
     return existing.of(base.host, holds)
+
+
+def networks_of(base: Onto) -> dict[str, nets.Known]:
+    """The Docker networks of the inventory."""
+    found: dict[str, nets.Known] = {}
+    for project in base.host.projects:
+        network = project.network
+        if network is not None and (network.name not in found or not network.external):
+            subnet = "" if network.pool is None else str(network.pool.subnet)
+            found[network.name] = nets.Known(project.name, subnet)
+    return found
 
 
 def mark_taken(draft: Draft, base: Onto) -> None:
@@ -87,7 +99,7 @@ def mark_known(draft: Draft, base: Onto) -> None:
     for entry in draft.entries:
         by_holder: dict[str, Entry] = {}
         for port in entry.ports:
-            service = holder_of(base, port.endpoint, port.bind)
+            service = holder_of(base, entry, port)
             holder = "" if service is None else service.name
             part = by_holder.setdefault(holder, replace(entry, ports=[], routes=[], known=holder))
             index = entry.ports.index(port)
@@ -112,7 +124,7 @@ def name_apart(draft: Draft, base: Onto) -> None:
 
 def _other(draft: Draft, base: Onto, entry: Entry, port: Port) -> str:
     """Who else has a port in the inventory; "" where nobody does."""
-    service = holder_of(base, port.endpoint, port.bind)
+    service = holder_of(base, entry, port)
     if service is not None:
         return "" if _is_same(service, entry) else service.name
     if any(port.endpoint.overlaps(endpoint) for endpoint in draft.served):
@@ -131,8 +143,14 @@ def _is_same(service: Service, entry: Entry) -> bool:
     return entry.via != "process" or entry.program in holders.PASSING or not entry.program
 
 
-def holder_of(base: Onto, endpoint: Endpoint, bind: str) -> Service | None:
-    """The service that has a port, or a part of it."""
+def holder_of(base: Onto, entry: Entry, port: Port) -> Service | None:
+    """The service of the inventory that has a port, or a part of it. A program that listens on all addresses
+    of a family has it at each, to an inventory."""
+    is_program = entry.via in ("process", "host") and port.bind in WILD
+    return _held_at(base, port.endpoint, "" if is_program else port.bind)
+
+
+def _held_at(base: Onto, endpoint: Endpoint, bind: str) -> Service | None:
     for service in base.plan.services:
         if service.host != base.host.name:
             continue

@@ -22,13 +22,13 @@ def drop_unfit(found: Sighted, draft: Draft, base: Onto) -> None:
     container stay in its project."""
     name_apart(draft, base)
     for entry in draft.entries:
-        known = [holder_of(base, port.endpoint, port.bind) for port in entry.ports]
+        known = [holder_of(base, entry, port) for port in entry.ports]
         service = next(filter(None, known), None)
         if service is not None and entry.box is not None and service.in_container:
             entry.project = service.project
             entry.address = ""  # the container's is the inventory's
     for entry, port in list(draft.ports()):
-        if holder_of(base, port.endpoint, port.bind) is not None:
+        if holder_of(base, entry, port) is not None:
             continue
         why = _why_unfit(base, entry, port)
         if why:
@@ -39,10 +39,16 @@ def drop_unfit(found: Sighted, draft: Draft, base: Onto) -> None:
 
 def _why_unfit(base: Onto, entry: Entry, port: Port) -> str:
     """Why a new port can't be one of a service of its own; "" where it can."""
-    if entry.box is None or entry.to:
-        return ""
     project = next((one for one in base.host.projects if one.name == entry.project), None)
     if project is None:
+        return ""
+    other = _at_another_address(base, project, port)
+    if other is not None and "projects-overlap" not in project.ignore:
+        return (
+            f"{other.name} of {other.project} has this number at another address: write it by hand, and "
+            f"`ignore: {{projects-overlap: …}}` in {project.name}"
+        )
+    if entry.box is None or entry.to:
         return ""
     for service in _in_container(project, entry):
         why = _why_not_beside(service, entry, port)
@@ -54,6 +60,15 @@ def _why_unfit(base: Onto, entry: Entry, port: Port) -> str:
             "`subnet`, and import again"
         )
     return ""
+
+
+def _at_another_address(base: Onto, project: Project, port: Port) -> Service | None:
+    """The service of another project of the inventory that has the same number."""
+    for service in base.host.services:
+        is_others = service.project != project.name
+        if is_others and any(port.endpoint.overlaps(one.endpoint) for one in service.ports):
+            return service
+    return None
 
 
 def _in_container(project: Project, entry: Entry) -> Iterator[Service]:

@@ -28,9 +28,10 @@ def spread(found: Sighted, draft: Draft, planned: Plan, host: str) -> bool:
             project = next(one for one in planned.projects if one.name == service.project)
             unused = (str(one) for one in free(project, planned.projects))
             address = next((one for one in unused if one not in seen), "")
-            is_changed |= bool(address)
-            _fix(draft, new[service.name], project, address)
-            seen.add(address)
+            if address:
+                is_changed = True
+                _fix(draft, new[service.name], project, address)
+                seen.add(address)
         seen.add(str(service.address))
     return is_changed
 
@@ -44,6 +45,10 @@ def _elsewhere(found: Sighted, draft: Draft) -> set[str]:
 def _fix(draft: Draft, entry: Entry, project: Project, address: str) -> None:
     """Give a service an address of its project's network, which may be the inventory's."""
     network, known = draft.networks.get(project.name), project.network
-    if known is not None and known.pool is not None and (network is None or not network.subnet):
-        draft.networks[project.name] = Network(known.name, str(known.pool.subnet))
-    entry.address = address or entry.address
+    subnet = "" if known is None or known.pool is None else str(known.pool.subnet)
+    if known is not None and (network is None or network.subnet != subnet):
+        draft.networks[project.name] = Network(known.name, subnet)
+        for other in draft.entries:
+            if other.project == project.name:
+                other.address = ""  # it was one of another network
+    entry.address = address

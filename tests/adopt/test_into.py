@@ -322,3 +322,43 @@ def test_a_project_keeps_a_port_that_somebody_has_at_another_address() -> None:
     assert "node-8080:" in written
     assert errors(written) == []
     assert into(written, ss) == written
+
+
+OTHER = """\
+services:
+  api: {ports: ["8200:80"], networks: {web: {ipv4_address: 172.21.0.5}}}
+networks:
+  web: {ipam: {config: [{subnet: 172.21.0.0/24}]}}
+"""
+
+
+def test_a_network_has_no_name_that_another_projects_has_in_the_inventory() -> None:
+    text = Text("compose", "chat/docker-compose.yml", OTHER, "docker-compose.yml", "chat")
+    written = into(BASE % "{server: {}}", text)
+    assert "    network: {name: chat_web, subnet: 172.21.0.0/24}\n" in written
+    assert errors(written) == []
+    assert into(written, text) == written
+
+
+def test_a_network_keeps_its_name_in_the_inventory() -> None:
+    base = (BASE % "{server: {}}").replace("{name: web,", "{name: front,")
+    text = compose(OTHER.replace("172.21.", "172.28.").replace("8200", "3001"))
+    written = into(base, text)
+    assert "        address: 172.28.0.5\n" in written
+    assert errors(written) == []
+
+
+def test_a_program_at_all_addresses_is_the_one_that_the_inventory_has_at_one() -> None:
+    base = OF_ONE_PROTOCOL.replace("protocol: udp,", "protocol: tcp, bind: '::1',") % "8003"
+    node = NODE.replace("*:3055", "0.0.0.0:8003").replace("node", "player")
+    assert into(base, Text("ss", "ss.txt", node)) == base
+
+
+def test_a_number_of_another_project_at_another_address_is_for_a_person() -> None:
+    base = KNOWN.replace("port: 8080", "port: 8080, bind: 192.168.1.5")
+    base += "  programs: {title: Programs, ports: 9000-9099}\n"
+    ss = Text("ss", "ss.txt", NODE.replace("*:3055", "192.168.1.6:8080"))
+    result, written = result_of(base, ss)
+    assert written == base
+    [why] = [one.why for one in result.lists.left]
+    assert why.startswith("app of web has this number at another address: write it by hand")
