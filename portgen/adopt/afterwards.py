@@ -84,7 +84,8 @@ def _of_ports(found: Sighted, entered: Collection[Said]) -> Iterator[str]:
     for key, several in stay.items():
         if 0 < len(several) < len(by_key[key]):
             what = f"take out of `ports:` what portgen's override publishes, and keep {_texts(several)}"
-            yield f"{key.place}: {what}: the inventory has no such port"
+            why = "the inventory has no such port, and `ignore: {compose-file: …}` of its service says so"
+            yield f"{key.place}: {what}: {why}"
 
 
 def _texts(said: Iterable[Said]) -> str:

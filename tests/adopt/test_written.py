@@ -226,7 +226,8 @@ def test_what_stays_in_a_compose_file_is_named() -> None:
     [step] = adopted(compose(text)).steps
     assert step == (
         "web/docker-compose.yml:4: take out of `ports:` what portgen's override publishes, and keep "
-        "`9000-9003:9000`, `5060:5060/sctp`, `${UNSET}:80`: the inventory has no such port"
+        "`9000-9003:9000`, `5060:5060/sctp`, `${UNSET}:80`: the inventory has no such port, and "
+        "`ignore: {compose-file: …}` of its service says so"
     )
     [step] = adopted(of_ports("8002:80", "8003:81")).steps
     assert step.startswith("web/docker-compose.yml: take `ports:` out (line 3):")
