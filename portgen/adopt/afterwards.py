@@ -99,7 +99,7 @@ def _of_nginx(found: Sighted, draft: Draft) -> Iterator[str]:
     goes_on = any(server.replaced_locations for server in found.servers)
     if (replaced or goes_on) and found.lacks_portgens:
         what = "write `include conf.d/portgen.conf;` at the end of its block `http`"
-        yield f"{found.main}: {what}: portgen's servers lie there"
+        yield f"{found.main}: {what}: portgen's servers and upstreams are in it"
     for said in found.claimed_upstreams:
         what = "give this upstream another name, here and in each `proxy_pass`"
         yield f"{found.on_the_host(said).place}: {what}: those of portgen's begin with `portgen_`"
