@@ -18,6 +18,7 @@ from typing import NamedTuple
 from portgen.adopt import (
     afterwards,
     allowing,
+    binding,
     entries,
     holders,
     into,
@@ -151,6 +152,7 @@ def sight(sources: Sources, networks: Mapping[str, nets.Known] = {}) -> Sighted:
     for text in of_compose.in_order(of_one_kind["compose"]):
         of_compose.sight(text, sources.read, found)
     of_compose.drop_replaced(found)
+    binding.settle(found)
     for text in of_one_kind["docker"]:
         of_docker.sight(text, found)
     found.drop_ins = of_units.drop_ins(of_one_kind["units"])

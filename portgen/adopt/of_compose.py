@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from portgen.adopt import hinting
+from portgen.adopt import binding, hinting
 from portgen.adopt.fitting import fits, is_bind, is_port
 from portgen.adopt.sighted import (
     Box,
@@ -256,6 +256,8 @@ class _File:
 
     def _networks(self, box: Box, raw: Mapping[str, Any], entry: Mapping[str, Any]) -> None:
         joined = compose.joined(entry)
+        if joined or entry.get("network_mode") is not None:
+            self.found.attached.setdefault(box, set()).update(joined)
         own = raw.get("networks")
         for name, inside in joined.items():
             keys: tuple[str | int, ...] = ("services", box.service, "networks", name)
@@ -306,6 +308,8 @@ class _File:
         if isinstance(external, dict) and external.get("name"):  # compose 1
             written, at = external["name"], (*keys, "external", "name")
         docker = str(written or (key if is_external else f"{self.project}_{key}"))
+        self.found.docker_names[self.project, key] = docker
+        self.found.binds[docker] = binding.of_network(entry) or self.found.binds.get(docker, "")
         subnets = _subnets(entry)
         where = self.said(f"network {key}, {' and '.join(subnets)}".removesuffix(", "), *keys)
         if not (fits(key, NetworkName) and fits(docker, NetworkName)):

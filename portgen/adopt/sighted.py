@@ -394,6 +394,11 @@ class Sighted(Struct):
     hints: list[Hint] = []
     nets: list[Net] = []
     foreign: set[str] = set()  # by docker's names, networks that are no bridges of this host
+    docker_names: dict[tuple[str, str], str] = {}  # of networks, by project and compose's key
+    attached: dict[Box, set[str]] = {}  # by compose's keys, the networks that files name
+    binds: dict[
+        str, str
+    ] = {}  # by docker's names of networks, where their containers are published
     boxes: dict[Box, Said] = {}
     images: dict[Box, str] = {}  # what the programs in them are called, by their images
     ids: dict[str, Box] = {}  # containers by docker's ids

@@ -182,3 +182,55 @@ networks:
     whys = [one.why for one in result.lists.different]
     assert len(whys) == 1
     assert whys[0].startswith("the address of web becomes 172.28.0.")
+
+
+BINDING = "com.docker.network.bridge.host_binding_ipv4"
+LOCAL = f"{{driver_opts: {{{BINDING}: 192.168.1.9}}}}"
+BOUND = {
+    "its network": ("networks: [a], ", f"{{a: {LOCAL}}}", ["192.168.1.9"]),
+    "the default network": ("", f"{{default: {LOCAL}}}", ["192.168.1.9"]),
+    "each of its networks": ("networks: [a, b], ", f"{{a: {LOCAL}, b: {LOCAL}}}", ["192.168.1.9"]),
+    "a network of others": ("", f"{{a: {LOCAL}}}", [""]),
+    "docker's own network": ("network_mode: bridge, ", f"{{default: {LOCAL}}}", [""]),
+    "every address": ("", f"{{default: {LOCAL.replace('192.168.1.9', '0.0.0.0')}}}", [""]),
+    "one of its networks": ("networks: [a, b], ", f"{{a: {LOCAL}, b: {{}}}}", []),
+    "an unknown variable": ("", f"{{default: {LOCAL.replace('192.168.1.9', '$WHERE')}}}", []),
+    "no mapping": ("", f"{{default: {{driver_opts: ['{BINDING}=192.168.1.9']}}}}", []),
+}
+
+
+@pytest.mark.parametrize("case", BOUND)
+def test_a_port_without_an_address_has_that_of_its_network(case: str) -> None:
+    """docker publishes it there, and everybody could come to it elsewhere."""
+    networks, options, wanted = BOUND[case]
+    text = (
+        f'services:\n  web: {{{networks}ports: ["8002:80", "192.168.1.5:8003:80"]}}\n'
+        f"networks: {options}\n"
+    )
+    result = adopted(compose(text))
+    planned = [port for one in services(result).values() for port in one.ports]
+    assert [port.address for port in planned if port.port == 8002] == wanted
+    assert [port.address for port in planned if port.port == 8003] == ["192.168.1.5"]
+    left = [one.why for one in result.lists.left if one.said.text == "8002:80"]
+    assert [BINDING in why for why in left] == ([] if wanted else [True])
+
+
+def test_the_options_of_a_network_count_in_each_file_that_names_it() -> None:
+    base = f"services: {{}}\nnetworks:\n  a: {LOCAL}\n"
+    other = (
+        'services:\n  web: {networks: [x], ports: ["8002:80"]}\n'
+        "networks: {x: {external: true, name: base_a}}\n"
+    )
+    for order in ([0, 1], [1, 0]):
+        files = [compose(base, "base"), compose(other)]
+        assert ports(adopted(*(files[one] for one in order))) == {
+            "web 192.168.1.9:8002/tcp": ("0.0.0.0/0",)
+        }
+
+
+def test_a_network_of_this_host_alone_opens_nothing() -> None:
+    text = f'services:\n  web: {{ports: ["8002:80"]}}\nnetworks: {{default: {LOCAL}}}\n'
+    status = Text("ufw", "u.txt", "Status: active\nDefault: deny (incoming)\n", "u.txt")
+    result = adopted(compose(text.replace("192.168.1.9", "127.0.0.1")), status)
+    assert [port.sources for one in services(result).values() for port in one.ports] == [()]
+    assert result.conflicts == ()
