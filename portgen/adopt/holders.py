@@ -122,8 +122,7 @@ class _Holders:
 
     def forwarders(self) -> None:
         for one in self.found.forwarders:
-            listen = one.listen
-            bind = "" if one.unit.bind == EVERYWHERE6 else one.unit.bind
+            listen, bind = one.listen, one.bind
             held = self.draft.at(listen, bind)
             if held is not None:
                 self._two_holders(one.said, str(listen), one.name, held)

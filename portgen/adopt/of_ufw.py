@@ -9,7 +9,6 @@ import re
 import shlex
 
 from portgen.adopt import fitting, scripts
-from portgen.adopt.scripts import Command
 from portgen.adopt.sighted import Guarded, Left, Rule, Said, Sighted, Text, said
 from portgen.formats import ports, ufw
 from portgen.inventory.zones import ZoneMember
@@ -144,35 +143,40 @@ def _sight_script(text: Text, found: Sighted) -> None:
     """A script, or what `ufw show added` printed."""
     found.firewall.families.update((4, 6))
     for command in scripts.commands(text.text):
-        calls = scripts.simple(command.text)
-        ours = [words for words in calls or () if words[0].rpartition("/")[2] == "ufw"]
+        calls = [] if command.is_text else scripts.calls(command.text)
+        ours = [words for words in calls or () if scripts.program(words) == "ufw"]
+        where = said(text.name, command.line, command.text)
         for words in ours:
-            _sight_call(text.name, command, words[1:], found)
+            # Each has a place of its own in the lists, also beside others on one line.
+            own = where if len(ours) == 1 else said(text.name, command.line, " ".join(words))
+            _sight_call(own, words[1:], found)
         if not ours and _MAY_CALL.search(command.text):
-            where = said(text.name, command.line, command.text)
-            found.left.append(Left(where, "can't be read as a call of ufw's"))
+            why = scripts.HERE if command.is_text else "can't be read as a call of ufw's"
+            found.left.append(Left(where, why))
         elif not ours:
             found.count(text.name)
 
 
-def _sight_call(file: str, command: Command, words: list[str], found: Sighted) -> None:
+def _sight_call(where: Said, words: list[str], found: Sighted) -> None:
     """One call of ufw's command line, as ufw carries it out after those before. `words`: behind `ufw`."""
-    where = said(file, command.line, command.text)
-    words = [word for word in words if word not in ("--force", "--dry-run")]
+    if "--dry-run" in words:
+        found.left.append(Left(where, "with --dry-run ufw changes nothing"))
+        return
+    words = [word for word in words if word != "--force"]
     if words[:1] == ["default"] and words[2:3] in ([], ["incoming"]):
         found.firewall.lets_in = words[1:2] == ["allow"]
     if words[:1] == ["reset"]:
         _take_back(found.firewall.rules, where, found)
         found.firewall.rules = []
     if not words or words[0] in _OTHERS:
-        found.count(file)
+        found.count(where.file)
         return
     is_deleted = words[0] == "delete" or words[:2] == ["route", "delete"]
     rule = _read([word for word in words if word != "delete"])
     if rule is None:
         found.left.append(Left(where, "can't be read as a rule of ufw's"))
         return
-    new = Rule(where, rule._replace(line=command.line), 0)
+    new = Rule(where, rule._replace(line=where.line), 0)
     same = [one for one in found.firewall.rules if _is_of(one.rule, rule)]
     if is_deleted:
         same = [one for one in same if one.rule.action == rule.action]

@@ -6,12 +6,11 @@ In: a text. Out: more of a `Sighted`. Pure.
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterable, Sequence
 
 from msgspec import structs
 
-from portgen.adopt import scripts
+from portgen.adopt import forwarding, scripts
 from portgen.adopt.fitting import fits, is_bind, is_port, network
 from portgen.adopt.sighted import Forwarder, Left, Listener, Said, Sighted, Text, said
 from portgen.formats import ports, systemd
@@ -21,13 +20,12 @@ from portgen.plan import facts
 from portgen.plan.ports import EVERYWHERE6, Endpoint, specific
 from portgen.plan.reach import ANY
 from portgen.targets.systemd import reading
+from portgen.targets.systemd.reading import Socat
 
 DROP_IN = re.compile(r"(?:.*/)?(?P<unit>[^/]+\.(?:service|socket))\.d/[^/]+\.conf")
 _NOT_ONE = (
     "not a forwarder that an inventory can say: from a port of tcp or udp to an address or a socket"
 )
-# Options by which socat keeps visitors out.
-_LIMITS = ("range", "tcpwrap", "tcpwrappers", "tcpwrapper", "lowport", "hosts-allow", "hosts-deny")
 # Commands that open a port for somebody else.
 _PASSES_ON = {
     r"\bsocat\b": _NOT_ONE,
@@ -35,8 +33,31 @@ _PASSES_ON = {
     r"\b(?:docker|podman)\s+run\b": "a container: `docker inspect` or `docker ps` says what it publishes",
     r"\bssh\b.*\s-\w*[LRD]": "a tunnel of ssh's: an inventory has no word for it",
 }
+RUNS_SOCAT = re.compile(r"(?:^|[\s/;&|({\"'`])socat\s")
+_NAMES_SOCAT = re.compile(r"(?:^|[\s/])socat(?:\s|$)")
+_LISTENING = re.compile(r"(?i)\b(?:tcp|udp|sctp|openssl|unix)[46]?-(?:l|listen|recv|recvfrom):")
+# Programs that are given the name of another one, and do not run it.
+_MENTIONS = (
+    *(
+        "apk",
+        "apt",
+        "apt-get",
+        "command",
+        "dnf",
+        "echo",
+        "hash",
+        "killall",
+        "man",
+        "pacman",
+        "pgrep",
+    ),
+    *("pkill", "printf", "test", "type", "which", "yum", "["),
+)
+_TAKEN_BACK = "an empty one below it takes it back"
 _CLIENTS = ("IPAddressAllow", "IPAddressDeny")
 _LISTENS = ("ListenStream", "ListenDatagram")
+# Settings that may be there several times, of which an empty one takes back those before it.
+_LISTED = (_LISTENS, ("ExecStart",), ("IPAddressAllow",), ("IPAddressDeny",))
 # Options by which programs say where they listen: `-b 0.0.0.0:5400`, `--port=5400`.
 _OPTIONS = re.compile(
     r"--?(?:p|port|http-port|listen|listen-address|bind|b|addr|address|http)(?:=(?P<value>.*))?"
@@ -71,37 +92,76 @@ def sight(text: Text, found: Sighted) -> None:
 
 def _sight_unit(text: Text, found: Sighted) -> None:
     name = text.path.rpartition("/")[2]
-    settings = list(systemd.read(text.text))
-    unit = reading.unit(text.text)
-    for setting in settings:
-        if setting.name not in (*_CLIENTS, *_LISTENS, "ExecStart"):
-            found.count(text.name)
+    settings = _in_effect(text, found)
+    why = _why_none(name, settings)
+    own = [one for one in settings if one.name in (*_CLIENTS, *_LISTENS, "ExecStart")]
     if name in found.drop_ins:
         why = f"{found.drop_ins[name]} changes it: an import reads no drop-ins"
-        for setting in settings:
-            if setting.name in (*_CLIENTS, *_LISTENS, "ExecStart") and setting.value:
-                found.left.append(Left(_said(text.name, setting), why))
+        found.left += [Left(_said(text.name, setting), why) for setting in own]
         return
-    if unit.listen is not None and _is_forwarder(unit.listen, unit.bind, unit.to):
-        command = next(one for one in settings if one.name == "ExecStart" and one.value)
-        clients = tuple(_said(text.name, one) for one in settings if one.name in _CLIENTS)
-        read = reading.socat(systemd.words(command.value))
-        rest = () if read is None else read.rest
-        _forwarder(_said(text.name, command), name, unit.listen, unit, rest, clients, found)
-        return
-    _sight_settings(text.name, name, settings, found)
+    forwarders, listeners = len(found.forwarders), len(found.listeners)
+    if not _sight_forwarder(text, name, own, found):
+        of_ipv6 = any(
+            one.name == "BindIPv6Only" and one.value.lower() == "ipv6-only" for one in settings
+        )
+        _sight_settings(text.name, name, own, found, of_ipv6=of_ipv6)
+    if why:
+        new = [one.said for one in found.listeners[listeners:]]
+        for forwarder in found.forwarders[forwarders:]:
+            new += [forwarder.said, *forwarder.clients]
+        found.left += [Left(said, why) for said in new]
+        del found.forwarders[forwarders:], found.listeners[listeners:]
 
 
-def _sight_settings(file: str, name: str, settings: Sequence[Setting], found: Sighted) -> None:
-    """What a unit that is no forwarder says of ports, and of who may come."""
+def _why_none(name: str, settings: Sequence[Setting]) -> str:
+    """Why nothing of a unit holds a port of this host, as it is."""
+    if name.partition(".")[0].endswith("@"):
+        return "a template is nothing by itself: which units of it run, it does not say"
+    return forwarding.of_network(settings)
+
+
+def _in_effect(text: Text, found: Sighted) -> list[Setting]:
+    """The settings that no empty one takes back. What says nothing of ports or visitors is counted."""
+    settings = list(systemd.read(text.text))
+    kept = []
     for number, setting in enumerate(settings):
+        group = next((names for names in _LISTED if setting.name in names), None)
+        empty = [one.name for one in settings[number + 1 :] if not one.value]
+        if group is not None and setting.value:
+            if any(name in group for name in empty):
+                found.left.append(Left(_said(text.name, setting), _TAKEN_BACK))
+                continue
+        elif setting.name.startswith("Exec") and (why := _passes_on(setting.value)):
+            found.left.append(Left(_said(text.name, setting), why))
+        else:
+            found.count(text.name)
+        if setting.value:
+            kept.append(setting)
+    return kept
+
+
+def _sight_forwarder(text: Text, name: str, own: Sequence[Setting], found: Sighted) -> bool:
+    """Whether a unit is a forwarder: then it is added."""
+    unit = reading.unit(text.text)
+    if unit.listen is None or not _is_forwarder(unit.listen, unit.bind, unit.to):
+        return False
+    command = next(one for one in own if one.name == "ExecStart")
+    clients = tuple(_said(text.name, one) for one in own if one.name in _CLIENTS)
+    read = reading.socat(systemd.words(command.value))
+    if read is not None:
+        _forwarder(_said(text.name, command), name, read, unit, clients, found)
+    return read is not None
+
+
+def _sight_settings(
+    file: str, name: str, own: Sequence[Setting], found: Sighted, *, of_ipv6: bool
+) -> None:
+    """What a unit that is no forwarder says of ports, and of who may come. `of_ipv6`: whether its sockets
+    are of IPv6 alone, where they name no address."""
+    for setting in own:
         where = _said(file, setting)
-        later = [one.name for one in settings[number:] if not one.value]
-        if setting.name in _LISTENS and setting.name in later:
-            found.count(file)  # an empty one takes back those before it
-            continue
         if setting.name in _LISTENS and setting.section == "Socket":
-            _socket(where, setting, name, found)
+            _socket(where, setting, name, found, of_ipv6=of_ipv6)
         elif setting.name == "ExecStart" and setting.section == "Service":
             _program(where, setting, name, found)
         elif setting.name in _CLIENTS:
@@ -113,7 +173,9 @@ def _said(file: str, setting: Setting) -> Said:
     return said(file, setting.first, f"{setting.name}={setting.value}")
 
 
-def _socket(where: Said, setting: Setting, name: str, found: Sighted) -> None:
+def _socket(
+    where: Said, setting: Setting, name: str, found: Sighted, *, of_ipv6: bool = False
+) -> None:
     """A port that systemd holds for a service."""
     address, _, number = setting.value.rpartition(":")
     port = ports.number(number)
@@ -122,7 +184,11 @@ def _socket(where: Said, setting: Setting, name: str, found: Sighted) -> None:
         return
     transport = "udp" if setting.name == "ListenDatagram" else "tcp"
     bind = address.strip("[]")
-    bind = "" if bind == EVERYWHERE6 else bind  # systemd's sockets are of both families
+    if bind in (
+        "",
+        EVERYWHERE6,
+    ):  # systemd's sockets are of both families, unless they say otherwise
+        bind = EVERYWHERE6 if of_ipv6 else ""
     if not is_bind(bind):
         found.left.append(Left(where, "not a port of the host"))
         return
@@ -135,10 +201,10 @@ def _socket(where: Said, setting: Setting, name: str, found: Sighted) -> None:
 def _program(where: Said, setting: Setting, name: str, found: Sighted) -> None:
     """A program's command, where it says at which port it listens."""
     words = setting.value.split() or [""]
-    for pattern, why in _PASSES_ON.items():
-        if re.search(pattern, setting.value):
-            found.left.append(Left(where, why))
-            return
+    why = _passes_on(setting.value)
+    if why:
+        found.left.append(Left(where, why))
+        return
     listens = None if _runs(words[0], _CLIENTS_OF_OTHERS) else _listens(words[1:])
     if listens is None:
         found.count(where.file)
@@ -147,6 +213,11 @@ def _program(where: Said, setting: Setting, name: str, found: Sighted) -> None:
     endpoint = Endpoint(number, "tcp", address=specific(bind))
     program = name.partition(".")[0]
     found.listeners.append(Listener(where, program, endpoint, bind, name, is_seen=False))
+
+
+def _passes_on(command: str) -> str:
+    """Why a command that opens a port for somebody else is no program's own."""
+    return next((why for pattern, why in _PASSES_ON.items() if re.search(pattern, command)), "")
 
 
 def _runs(command: str, programs: tuple[str, ...]) -> bool:
@@ -181,17 +252,19 @@ def _is_forwarder(listen: Endpoint, bind: str, to: str) -> bool:
 def _forwarder(
     where: Said,
     name: str,
-    listen: Endpoint,
+    command: Socat,
     unit: facts.Unit,
-    rest: tuple[str, ...],
     clients: tuple[Said, ...],
     found: Sighted,
 ) -> None:
-    """Add a forwarder, unless socat itself keeps visitors out in a way that an inventory can't say. `rest`:
-    options of socat's."""
-    limits = [option for option in rest if option.partition("=")[0] in _LIMITS]
+    """Add a forwarder, unless its command says something that an inventory can't say."""
+    listen = command.listen
+    limits = [one for one in command.rest if one.partition("=")[0].lower() in forwarding.LIMITS]
     own = [_range(option) for option in limits]
-    if not limits:
+    why = forwarding.why_not(command)
+    if why:
+        found.left += [Left(one, why) for one in (where, *clients)]
+    elif not limits:
         found.forwarders.append(Forwarder(where, name, listen, unit, clients))
     elif own[0] is not None and len(own) == 1 and unit.clients == (ANY,):
         unit = structs.replace(unit, clients=(own[0],))
@@ -206,7 +279,7 @@ def _forwarder(
 def _range(option: str) -> str | None:
     """The network of `range=10.0.0.0/8`, which may also be `range=10.0.0.0:255.0.0.0` or in brackets."""
     name, _, value = option.partition("=")
-    if name != "range":
+    if name.lower() != "range":
         return None
     if "[" not in value and "/" not in value:
         value = value.replace(":", "/")
@@ -218,24 +291,46 @@ def _range(option: str) -> str | None:
 
 def _sight_script(text: Text, found: Sighted) -> None:
     for command in scripts.commands(text.text):
-        if re.search(r"(?:^|[\s/;&|(])socat\s", command.text):
-            _sight_command(said(text.name, command.line, command.text), command.text, found)
-        else:
+        if not RUNS_SOCAT.search(command.text):
             found.count(text.name)
+            continue
+        where = said(text.name, command.line, command.text)
+        calls = scripts.calls(command.text)
+        if command.is_text:
+            found.left.append(Left(where, scripts.HERE))
+        elif calls is None:
+            found.left.append(Left(where, "can't be read as commands of a shell"))
+        else:
+            _sight_calls(where, [words for words in calls if _names_socat(words)], found)
 
 
-def _sight_command(where: Said, command: str, found: Sighted) -> None:
-    written = (
-        scripts.REDIRECT.sub(" ", command[command.index("socat") :]).strip().rstrip("&;)").strip()
-    )
-    try:
-        words = shlex.split(written, comments=True)
-    except ValueError:
-        words = []
+def _names_socat(words: list[str]) -> bool:
+    """Whether a command is socat's, or may run it."""
+    if scripts.program(words) == "socat":
+        return True
+    is_there = any(_NAMES_SOCAT.search(word) for word in words)
+    runs_it = scripts.program(words) not in _MENTIONS
+    return is_there and (runs_it or _LISTENING.search(" ".join(words)) is not None)
+
+
+def _sight_calls(where: Said, calls: list[list[str]], found: Sighted) -> None:
+    """The commands of one line that name socat."""
+    if not calls:
+        found.count(where.file)
+    for words in calls:
+        own = said(where.file, where.line, " ".join(words)) if len(calls) > 1 else where
+        if scripts.program(words) == "socat":
+            _sight_command(own, words, found)
+        else:
+            name = "a variable" if "=" in words[0] else f"`{scripts.program(words)}`"
+            why = f"whether {name} runs it here, in this host's network, is not known"
+            found.left.append(Left(own, why))
+
+
+def _sight_command(where: Said, words: list[str], found: Sighted) -> None:
     read = reading.socat(words)
     if read is None or not _is_forwarder(read.listen, read.bind, read.to):
         found.left.append(Left(where, _NOT_ONE))
         return
     unit = facts.Unit(read.listen, read.bind, read.to, read.timeout, (ANY,))
-    name = where.file.rpartition("/")[2]
-    _forwarder(where, name, read.listen, unit, read.rest, (), found)
+    _forwarder(where, where.file.rpartition("/")[2], read, unit, (), found)

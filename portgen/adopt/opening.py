@@ -54,7 +54,7 @@ class Openings:
         for socket in found.of_nginx:
             self.seen[socket.said] = socket.bind
         for forwarder in found.forwarders:
-            self.declared[forwarder.said] = forwarder.unit.bind
+            self.declared[forwarder.said] = forwarder.bind
 
     # --- more than now ----------------------------------------------------------------------------
 

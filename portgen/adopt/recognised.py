@@ -48,7 +48,6 @@ _UFW = re.compile(
 )
 _TABLE = re.compile(r"(?m)^\*(?:filter|nat|mangle|raw)[ \t\r]*$")
 _SECTION = re.compile(r"(?m)^[ \t]*\[(?:Unit|Service|Socket|Install)\]")
-_SOCAT = re.compile(r"(?:^|[\s/;&|(])socat\s")
 _SOCKETS = re.compile(r"\s*(?:Netid\s+)?State\s+Recv-Q\b")
 _CONTAINERS = re.compile(r".*\bPORTS\b.*\bNAMES\b")
 _OF_CONTAINERS = {"Config", "HostConfig", "NetworkSettings", "State"}
@@ -101,7 +100,7 @@ def _is_ufw(text: Text) -> bool:
 def _is_unit(text: Text) -> bool:
     if text.path.endswith((".service", ".socket")) or of_units.DROP_IN.fullmatch(text.path):
         return _SECTION.search(text.text) is not None
-    return any(_SOCAT.search(command.text) for command in scripts.commands(text.text))
+    return any(of_units.RUNS_SOCAT.search(command.text) for command in scripts.commands(text.text))
 
 
 def _is_sockets(text: Text) -> bool:

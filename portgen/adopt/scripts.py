@@ -1,42 +1,82 @@
 """Shell scripts, as far as an import reads them: commands, with plain variables put in.
 
-In: a script's text. Out: `Command`s. Pure. What a shell would have to compute stays as it is written.
+In: a script's text. Out: `Command`s, and their words. Pure. What a shell would have to compute stays as it is
+written.
 """
 
 from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+HERE = "a line of a here-document, and no command of this script"
+_PORTGENS = "PORTGEN_UFW"  # the here-document of portgen's own script, whose lines are its rules
 _ASSIGNMENT = re.compile(
     r"(?:export\s+|readonly\s+|local\s+)?(?P<name>[A-Za-z_]\w*)=(?P<value>\"[^\"$`]*\"|'[^']*'|[^\s$`\"']*)"
     r"\s*(?:#.*)?"
 )
-REDIRECT = re.compile(r"\s*(?:[0-9]*>{1,2}\s*(?:&[0-9-]|\S+)|&>\s*\S+)")
-_STEERING = ("if", "then", "else", "elif", "do", "while", "until", "!", "sudo", "time", "exec")
+_FILE = r"(?:\"[^\"]*\"|'[^']*'|[^\s\"';&|()]+)"
+_REDIRECT = re.compile(
+    rf"\s*(?:[0-9]*>{{1,2}}\s*(?:&[0-9-]|{_FILE})|&>{{1,2}}\s*{_FILE}|<(?![<(])\s*{_FILE})"
+)
+_STEERING = ("if", "then", "else", "elif", "do", "while", "until", "!")
 _VARIABLE = re.compile(r"\$(?:\{(?P<braced>[A-Za-z_]\w*)\}|(?P<bare>[A-Za-z_]\w*))")
+# What of a line may open a here-document, besides what only looks like it: strings, sums, comments.
+_HERE = re.compile(
+    r"'[^']*'|\"(?:\\.|[^\"\\])*\"|\\.|<<<|\(\([^()]*(?:\([^()]*\)[^()]*)*\)\)|(?<!\S)#.*"
+    r"|<<(?P<tabs>-?)\s*(?P<end>'[^']+'|\"[^\"]+\"|[^\s;&|<>()]+)"
+)
+# A line without the quotes that it closes itself; one that is left over goes on in the next line.
+_CLOSED = re.compile(r"'[^']*'|\"(?:\\.|[^\"\\])*\"|\\.|(?<!\S)#.*")
+_REST = re.compile(r"(?:\\.|[^\"\\])*\"")
+_PLAIN_REST = re.compile(r"[^']*'")
+_MOST_LINES = 50  # of one quoted text
+_DEEPEST = 4  # shells within one another
+_SET = re.compile(r"[A-Za-z_]\w*=.*", re.DOTALL)
+_SHELLS = ("ash", "bash", "dash", "sh", "zsh")
+# Commands that run another one on this host, in its own network: their options without a value, and with one.
+_PREFIXES = {
+    "chronic": ("", ""),
+    "command": ("", ""),
+    "doas": ("n", "u"),
+    "env": ("i", "u"),
+    "exec": ("cl", "a"),
+    "ionice": ("t", "cn"),
+    "nice": ("", "n"),
+    "nohup": ("", ""),
+    "runuser": ("", "ug"),
+    "setsid": ("cfw", ""),
+    "stdbuf": ("", "ioe"),
+    "sudo": ("nEHbkS", "ugp"),
+    "time": ("p", ""),
+    "timeout": ("v", "ks"),
+    "unbuffer": ("", ""),
+}
+_LONG = re.compile(
+    r"-[0-9]+|--(?:fork|wait|ctty|foreground|preserve-status|non-interactive|background|ignore-environment"
+    r"|(?:user|group|adjustment|class|classdata|signal|kill-after|output|error|input|unset)=.*)"
+)
 
 
 class Command(NamedTuple):
-    """A command and the line that it begins on, 1-based. One that goes on over several lines is one."""
+    """A command and the line that it begins on, 1-based. One that goes on over several lines is one.
+    `is_text`: whether it is a line of a here-document, and so no command of the script."""
 
     line: int
     text: str
+    is_text: bool = False
 
 
 def commands(text: str) -> Iterator[Command]:
     """The commands of a script, without comments and assignments of plain values."""
     variables: dict[str, str] = {}
-    pending, first = "", 0
-    for number, line in enumerate(text.split("\n"), 1):
-        first = first if pending else number
-        pending += line
-        if line.endswith("\\"):
-            pending = pending[:-1] + " "
+    for first, line, is_text in _whole_lines(text):
+        if is_text:
+            yield Command(first, _with(variables, line.strip()), is_text=True)
             continue
-        command, pending = pending.strip(), ""
+        command = line.strip()
         assigned = _ASSIGNMENT.fullmatch(command)
         if assigned is not None:
             variables[assigned["name"]] = assigned["value"].strip("\"'")
@@ -44,10 +84,104 @@ def commands(text: str) -> Iterator[Command]:
             yield Command(first, _with(variables, command))
 
 
-def simple(text: str) -> list[list[str]] | None:
-    """The simple commands of a line, each as its words, without what only steers: `if`, `&&`, redirections.
-    None where a shell would have to say what they are."""
-    lexer = shlex.shlex(REDIRECT.sub(" ", text), posix=True, punctuation_chars=";&|(){}")
+def _whole_lines(text: str) -> Iterator[tuple[int, str, bool]]:
+    """Each line with its number, joined with those that it goes on in, and whether it is one of a
+    here-document."""
+    lines = text.split("\n")
+    ends: list[tuple[str, bool]] = []
+    number = 0
+    while number < len(lines):
+        first = number
+        if ends:
+            end, has_tabs = ends[0]
+            line = lines[number].lstrip("\t") if has_tabs else lines[number]
+            number += 1
+            if line.rstrip("\r") == end:
+                del ends[0]
+            elif line.strip():
+                yield first + 1, line, end != _PORTGENS
+            continue
+        line, number = _joined(lines, number)
+        ends = [] if line.lstrip().startswith("#") else _here(line)
+        yield first + 1, line, False
+
+
+def _joined(lines: Sequence[str], number: int) -> tuple[str, int]:
+    """A line with those that it goes on in, behind a backslash or within quotes; and the next one's index."""
+    parts: list[str] = []
+    while number < len(lines):
+        line = lines[number]
+        number += 1
+        if not line.endswith("\\"):
+            parts.append(line)
+            break
+        parts.append(line[:-1] + " ")
+    line = "".join(parts)
+    if line.lstrip().startswith("#"):
+        return line, number
+    quote = _open(line, "")
+    whole = [line]
+    for later in range(number, min(number + _MOST_LINES, len(lines))):
+        if not quote:
+            break
+        whole.append(lines[later])
+        quote = _open(lines[later], quote)
+    return (line, number) if quote else ("\n".join(whole), number + len(whole) - 1)
+
+
+def _open(line: str, quote: str) -> str:
+    """Which quote a line leaves open, where it begins within `quote`; "" for none."""
+    if quote:
+        closing = (_REST if quote == '"' else _PLAIN_REST).match(line)
+        if closing is None:
+            return quote
+        line = line[closing.end() :]
+    left = re.search("[\"']", _CLOSED.sub("", line))
+    return left[0] if left else ""
+
+
+def _here(line: str) -> list[tuple[str, bool]]:
+    """By which lines the here-documents of a command end, and whether tabs may stand before those."""
+    found = []
+    for match in _HERE.finditer(line):
+        end = (match["end"] or "").strip("'\"").replace("\\", "")
+        if end:
+            found.append((end, bool(match["tabs"])))
+    return found
+
+
+# --- words ----------------------------------------------------------------------------------------
+
+
+def calls(text: str, depth: int = 0) -> list[list[str]] | None:
+    """The simple commands of a line, each as its words, without what only steers: `if`, `&&`, redirections;
+    without what runs them on this host in the same way, `sudo`, `nohup`; also those of `sh -c`. None
+    where a shell would have to say what they are."""
+    simple = _simple(text)
+    if simple is None or depth > _DEEPEST:
+        return None
+    found: list[list[str]] = []
+    for words in simple:
+        own = _behind_prefixes(words)
+        script = _script(own)
+        if script is None:
+            found += [own] if own else []
+            continue
+        for command in commands(script):
+            inner = None if command.is_text else calls(command.text, depth + 1)
+            if inner is None:
+                return None
+            found += inner
+    return found
+
+
+def program(words: Sequence[str]) -> str:
+    """Which program is called, without its folder."""
+    return words[0].rpartition("/")[2]
+
+
+def _simple(text: str) -> list[list[str]] | None:
+    lexer = shlex.shlex(_REDIRECT.sub(" ", text), posix=True, punctuation_chars=";&|(){}")
     lexer.commenters = "#"
     lexer.whitespace_split = True
     found: list[list[str]] = [[]]
@@ -60,6 +194,59 @@ def simple(text: str) -> list[list[str]] | None:
     except ValueError:
         return None
     return [words for words in found if words]
+
+
+def _behind_prefixes(words: list[str]) -> list[str]:
+    """The words from the program on, or from a prefix with an option that is not known."""
+    rest = words
+    while rest:
+        if _SET.fullmatch(rest[0]) and not rest[0].startswith("SOCAT_"):
+            rest = rest[1:]
+            continue
+        behind = _behind(rest)
+        if behind is None:
+            return rest
+        rest = behind
+    return words
+
+
+def _behind(words: list[str]) -> list[str] | None:
+    """What a prefix runs; None where there is none, or its options are not known."""
+    name, rest = program(words), words[1:]
+    if name not in _PREFIXES:
+        return None
+    if name == "runuser" and rest[:1] != ["-u"]:
+        return None
+    flags, valued = _PREFIXES[name]
+    while rest and rest[0].startswith("-"):
+        option = rest[0]
+        if option == "--":
+            return rest[1:]
+        if len(option) == 2 and option[1] in valued:
+            rest = rest[2:]
+        elif set(option[1:]) <= set(flags) or option[1] in valued or _LONG.fullmatch(option):
+            rest = rest[1:]
+        else:
+            return None
+    return rest[1:] if name == "timeout" else rest
+
+
+def _script(words: list[str]) -> str | None:
+    """What a shell is given to run as a text, by `sh -c` or `su USER -c`; None of any other command."""
+    if not words:
+        return None
+    name = program(words)
+    if name == "eval":
+        return " ".join(words[1:])
+    if name not in (*_SHELLS, "su", "runuser"):
+        return None
+    for number, word in enumerate(words[1:-1], 1):
+        is_command = word in ("-c", "--command") or (
+            name in _SHELLS and re.fullmatch("-[a-z]*c", word)
+        )
+        if is_command:
+            return words[number + 1]
+    return None
 
 
 def _with(variables: dict[str, str], command: str) -> str:

@@ -144,6 +144,11 @@ class Forwarder(NamedTuple):
     unit: facts.Unit
     clients: tuple[Said, ...] = ()
 
+    @property
+    def bind(self) -> str:
+        """Where it listens: a socket at `::` is one of both families."""
+        return "" if self.unit.bind == EVERYWHERE6 else self.unit.bind
+
 
 class Listener(NamedTuple):
     """A program that listens on a port. `bind`: "" for one socket of both families, "0.0.0.0" or "::" for

@@ -133,3 +133,126 @@ def test_programs_of_one_interpreter_are_services_of_their_own() -> None:
     result = adopt.adopt(Sources([ss, hub], {}.get), "box")
     services = result.source.inventory.projects["programs"].services
     assert list(services) == ["inventory-hub", "python3-5401", "nodejs-5402"]
+
+
+def outcome(unit: str, name: str = "a.service", *others: Text) -> tuple[list[int], list[int]]:
+    """The ports of the forwarders of a unit, and which of its lines are left."""
+    result = adopt.adopt(Sources([Text("units", name, unit, name), *others], {}.get), "box")
+    services = planner.make(result.source.inventory).services
+    held = [port.port for one in services if one.via == "socat" for port in one.ports]
+    return held, [one.said.line for one in result.lists.left if one.said.file == name]
+
+
+def forwards(listens: str, leads: str = "TCP:127.0.0.1:80", options: str = "") -> str:
+    return f"[Service]\nExecStart=/usr/bin/socat {options} {listens} {leads}\n"
+
+
+KNOWN = [
+    forwards("TCP-LISTEN:8080,fork,reuseaddr,backlog=64,nodelay,keepalive,max-children=9"),
+    forwards("TCP-LISTEN:8080,FORK,ReuseAddr,so-keepalive,su=nobody"),
+    forwards(
+        "TCP-LISTEN:8080,fork", "TCP:10.0.0.5:80,connect-timeout=3,retry=5", "-d -d -ly -T 60"
+    ),
+    forwards("TCP-LISTEN:8080,fork", "UNIX-CONNECT:/run/x.sock", "-v -lpname"),
+    forwards("TCP6-LISTEN:8080,fork,ipv6-v6only=0"),
+    forwards("TCP6-LISTEN:8080,bind=[fd00::1],fork,ipv6only"),
+    forwards("UDP-LISTEN:8080,fork", "UDP:10.0.0.5:53", "-t 5"),
+    forwards("TCP-LISTEN:8080,fork") + "PrivateNetwork=no\nIPAddressDeny=\n",
+]
+UNKNOWN = [
+    forwards("TCP-LISTEN:8080,so-bindtodevice=wg0,fork,reuseaddr"),
+    forwards("TCP-LISTEN:8080,fork,interface=wg0"),
+    forwards("TCP-LISTEN:8080,fork,if=wg0"),
+    forwards("TCP-LISTEN:8080,fork,pf=ip6"),
+    forwards("TCP-LISTEN:8080,fork,netns=blue"),
+    forwards("TCP-LISTEN:8080,fork,sourceport=99"),
+    forwards("TCP-LISTEN:8080,fork", "TCP:10.0.0.5:80,bind=10.0.0.9"),
+    forwards("TCP-LISTEN:8080,fork", "TCP:10.0.0.5:80,sourceport=99"),
+    forwards("TCP-LISTEN:8080,fork", "TCP:10.0.0.5:80,crlf"),
+    forwards("TCP-LISTEN:8080,fork", "TCP:10.0.0.5:80", "-u"),
+    forwards("TCP-LISTEN:8080,fork", "UDP:10.0.0.5:53"),
+    forwards("UDP-LISTEN:8080,fork", "TCP:10.0.0.5:53"),
+    forwards("UDP-LISTEN:8080,fork", "UNIX-CONNECT:/run/x.sock"),
+    forwards("TCP6-LISTEN:8080,fork,ipv6only=1"),
+    forwards("TCP6-LISTEN:8080,fork,ipv6-v6only"),
+    forwards("TCP-LISTEN:8080,fork") + "NetworkNamespacePath=/run/netns/blue\n",
+    forwards("TCP-LISTEN:8080,fork") + "PrivateNetwork=yes\n",
+    forwards("TCP-LISTEN:8080,fork") + "RestrictNetworkInterfaces=wg0\n",
+    forwards("TCP-LISTEN:8080,fork") + "[Unit]\nJoinsNamespaceOf=b.service\n",
+    forwards("TCP-LISTEN:8080,fork") + "Environment=SOCAT_DEFAULT_LISTEN_IP=6\n",
+]
+
+
+@pytest.mark.parametrize("unit", KNOWN)
+def test_options_that_change_nothing_for_visitors_are_left_out(unit: str) -> None:
+    assert outcome(unit) == ([8080], [])
+
+
+@pytest.mark.parametrize("unit", UNKNOWN)
+def test_what_else_a_forwarder_says_keeps_it_the_teams(unit: str) -> None:
+    rules = Text("ufw", "u.txt", "Status: active\n\n8080 ALLOW Anywhere\n", "u.txt")
+    assert outcome(unit, "a.service", rules) == ([], [2])
+
+
+@pytest.mark.parametrize(
+    ("setting", "is_there"),
+    [("PrivateNetwork=yes", False), ("NetworkNamespacePath=/run/netns/x", False), ("Nice=5", True)],
+)
+def test_a_program_in_another_network_holds_no_port_of_the_host(
+    setting: str, is_there: bool
+) -> None:
+    found = adopt.sight(
+        Sources(
+            [
+                Text("units", name, f"[{section}]\n{line}\n{setting}\n", name)
+                for name, section, line in (
+                    ("a.service", "Service", "ExecStart=/usr/bin/app --port 5400"),
+                    ("b.socket", "Socket", "ListenStream=5401"),
+                )
+            ],
+            {}.get,
+        )
+    )
+    assert [one.endpoint.port for one in found.listeners] == [5400, 5401] * is_there
+    assert [one.said.line for one in found.left] == [2, 2] * (not is_there)
+
+
+def test_a_socket_of_ipv6_alone_is_one() -> None:
+    unit = "[Socket]\nListenStream=5401\nBindIPv6Only=ipv6-only\n"
+    found = adopt.sight(Sources([Text("units", "b.socket", unit, "b.socket")], {}.get))
+    assert [one.bind for one in found.listeners] == ["::"]
+
+
+def test_an_empty_command_takes_back_those_before_it() -> None:
+    nc = "ExecStart=/usr/sbin/nc --port 5400\n"
+    unit = forwards("TCP-LISTEN:8080,fork").replace("\n", f"\n{nc}ExecStart=\n", 1)
+    assert outcome(unit) == ([8080], [2])
+    result = adopt.adopt(Sources([Text("units", "a.service", unit, "a.service")], {}.get), "box")
+    assert [one.said.line for one in result.lists.different] == [4]  # nobody is let in
+    assert outcome(f"{unit}ExecStart=\n{nc}") == ([], [2, 4])
+
+
+def test_what_a_unit_runs_besides_is_listed_where_it_opens_a_port() -> None:
+    unit = forwards("TCP-LISTEN:8080,fork")
+    assert outcome(
+        f"{unit}ExecStartPost=/usr/bin/socat TCP-LISTEN:8081,fork TCP:10.0.0.5:80\n"
+    ) == (
+        [8080],
+        [3],
+    )
+
+
+def test_a_template_is_no_forwarder_by_itself() -> None:
+    for name in ("five@.service", "app@.service"):
+        command = "TCP-LISTEN:8080,fork" if name.startswith("five") else "TCP-LISTEN:%i,fork"
+        assert outcome(forwards(command), name) == ([], [2])
+    assert outcome(forwards("TCP-LISTEN:8080,fork"), "five@one.service") == ([8080], [])
+
+
+def test_a_socket_of_both_families_is_one_of_both() -> None:
+    """Without `ipv6only` a socket at `::` takes IPv4, too."""
+    rules = "Status: active\n\n8081 ALLOW Anywhere\n8081 (v6) ALLOW Anywhere (v6)\n"
+    unit = Text("units", "a.service", forwards("TCP6-LISTEN:8081,fork"), "a.service")
+    result = adopt.adopt(Sources([unit, Text("ufw", "u.txt", rules, "u.txt")], {}.get), "box")
+    assert result.lists.different == ()
+    assert [one.sources for one in ports_of(result)] == [("any",)]

@@ -19,7 +19,7 @@ from portgen.targets import Statement
 
 FOLDER = "systemd/"
 _LISTENS = re.compile(r"(TCP|UDP)([46]?)-(?:LISTEN|L|RECVFROM|RECV)")
-_LEADS = re.compile(r"(?:TCP|UDP)[46]?(?:-CONNECT)?|(UNIX(?:-CONNECT|-CLIENT)?)")
+_LEADS = re.compile(r"(TCP|UDP)[46]?(?:-CONNECT)?|(UNIX(?:-CONNECT|-CLIENT)?)")
 # Options of socat that have a value, in the next word where it does not follow at once.
 _WITH_VALUE = ("-b", "-t", "-T", "-L", "-W", "-r", "-R")
 _TITLE = (("Unit", "Description"),)
@@ -28,13 +28,16 @@ _FAMILIES = ("0.0.0.0/0", "::/0")
 
 
 class Socat(NamedTuple):
-    """A forwarder's command. `rest`: what else it says, such as `backlog=128`."""
+    """A forwarder's command. `rest`: what else it says, such as `backlog=128`. `leads_by`: tcp, udp or
+    unix."""
 
     listen: Endpoint
     bind: str
     to: str
     timeout: int
     rest: tuple[str, ...]
+    leads_by: str = ""
+    is_ipv6_only: bool = False
 
 
 class _Address(NamedTuple):
@@ -144,7 +147,7 @@ def socat(words: list[str]) -> Socat | None:
     if listening is None or port is None or leading is None:
         return None
     to = leads.place
-    if leading[1]:
+    if leading[2]:
         to = f"unix:{to}"
     transport: Transport = "tcp"
     if listening[1] == "UDP":
@@ -158,10 +161,22 @@ def socat(words: list[str]) -> Socat | None:
     timeout = _seconds(options.pop(limit, "0"))
     rest += [*leads.options, *(f"{name} {value}".rstrip() for name, value in options.items())]
     endpoint = Endpoint(port, transport, address=specific(bind))
-    return Socat(endpoint, bind, to, timeout, tuple(rest))
+    by = (leading[1] or "unix").lower()
+    return Socat(endpoint, bind, to, timeout, tuple(rest), by, _is_ipv6_only(listens))
 
 
 _WHERE = ("bind", "ipv6only")  # options that say where it listens
+V6_ONLY = ("ipv6only", "ipv6-v6only", "v6only")
+
+
+def _is_ipv6_only(listens: _Address) -> bool:
+    """Whether a socket at `::` is none of IPv4, too."""
+    values = {
+        option.partition("=")[2]
+        for option in listens.options
+        if option.partition("=")[0].lower() in V6_ONLY
+    }
+    return bool(values - {"0"})
 
 
 def _bound(listens: _Address, family: str, options: Mapping[str, str]) -> str:

@@ -1,0 +1,98 @@
+"""Why a command of socat's, or the unit that runs it, says more than a forwarder of an inventory.
+
+In: a command that was read, the settings of a unit. Out: a reason, "" where there is none. Pure. What is not
+known to be harmless may say who comes, or by which way.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from portgen.formats.systemd import Setting
+from portgen.plan.ports import EVERYWHERE6
+from portgen.targets.systemd.reading import V6_ONLY, Socat
+
+# Options by which socat keeps visitors out.
+LIMITS = ("range", "tcpwrap", "tcpwrappers", "tcpwrapper", "lowport", "hosts-allow", "hosts-deny")
+# Options of an address that change neither who comes nor where it leads.
+_HARMLESS = {
+    *V6_ONLY,
+    *(
+        "fork",
+        "max-children",
+        "backlog",
+        "reuseaddr",
+        "so-reuseaddr",
+        "reuseport",
+        "so-reuseport",
+        "cloexec",
+    ),
+    *("keepalive", "so-keepalive", "keepidle", "keepintvl", "keepcnt", "nodelay", "tcp-nodelay"),
+    *("tcp-keepidle", "tcp-keepintvl", "tcp-keepcnt", "linger", "so-linger", "linger2"),
+    *(
+        "sndbuf",
+        "so-sndbuf",
+        "sndbuf-late",
+        "rcvbuf",
+        "so-rcvbuf",
+        "rcvbuf-late",
+        "children-shutup",
+    ),
+    *(
+        "mss",
+        "maxseg",
+        "tcp-maxseg",
+        "quickack",
+        "tcp-quickack",
+        "defer-accept",
+        "tcp-defer-accept",
+    ),
+    *("tos", "ip-tos", "priority", "so-priority", "nonblock", "o-nonblock"),
+    *("connect-timeout", "retry", "interval", "forever"),
+    *("su", "substuser", "su-d", "substuser-delayed", "setuid", "setgid", "setuid-early"),
+}
+# The same of socat itself: logs, sizes, times, the family of its addresses.
+_OF_SOCAT = re.compile(r"-(?:d+[0-4]?|D|v|x|s|[46]|l[fpsymuh].*|[btT] .*)")
+# Settings of a unit by which it is in another network, or not at each interface.
+_OF_NETWORK = (
+    "BPFProgram",
+    "BindToDevice",
+    "IPEgressFilterPath",
+    "IPIngressFilterPath",
+    "JoinsNamespaceOf",
+    "NetworkNamespacePath",
+    "PrivateNetwork",
+    "RestrictNetworkInterfaces",
+)
+_NO = ("", "0", "no", "n", "f", "false", "off")
+
+
+def why_not(command: Socat) -> str:
+    """Why an inventory can't say a command."""
+    unknown = [one for one in command.rest if not _is_known(one)]
+    if unknown:
+        return f"what {' and '.join(unknown)} says of it, an inventory has no word for"
+    transport = command.listen.transport
+    if command.leads_by != transport and (transport, command.leads_by) != ("tcp", "unix"):
+        return f"it listens by {transport} and leads by {command.leads_by}"
+    if command.is_ipv6_only and command.bind == EVERYWHERE6:
+        return "it listens by IPv6 alone, and a forwarder of portgen's by both families"
+    return ""
+
+
+def _is_known(option: str) -> bool:
+    name = option.partition("=")[0].lower()
+    if option.startswith("-"):
+        return _OF_SOCAT.fullmatch(option) is not None
+    return name in _HARMLESS or name in LIMITS
+
+
+def of_network(settings: Iterable[Setting]) -> str:
+    """Why a unit's ports may be none of this host, or not at each interface."""
+    for one in settings:
+        if one.name in _OF_NETWORK and one.value.lower() not in _NO:
+            return f"{one.name}={one.value} says of which network it is, or which visitors come"
+        if one.name == "Environment" and "SOCAT_" in one.value:
+            return "a variable of its Environment= changes what socat does"
+    return ""
