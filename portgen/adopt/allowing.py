@@ -28,7 +28,14 @@ from portgen.adopt.matching import (
 )
 from portgen.adopt.sighted import Firewall, Rule, Said, Sighted
 from portgen.inventory.zones import BY_INTERFACE
-from portgen.plan.ports import TRANSPORTS, Endpoint, is_ipv6, is_loopback
+from portgen.plan.ports import (
+    EVERYWHERE,
+    EVERYWHERE6,
+    TRANSPORTS,
+    Endpoint,
+    is_ipv6,
+    is_loopback,
+)
 from portgen.plan.reach import ALL_IPV4, ALL_IPV6, ANY
 
 
@@ -51,6 +58,7 @@ def decide(found: Sighted, draft: Draft) -> dict[Said, Effect]:
             port.allow = decided.of_port(port.endpoint, port.bind)
             if entry.via == "socat":
                 _as_the_unit_says(found, port, decided)
+        decided.leave_interfaces(port, is_bound=entry.via in ("docker", "socat"))
     allowed = _of_nginx(found, draft, decided)
     if draft.nginx is not None:
         draft.nginx.allow = allowed
@@ -153,12 +161,35 @@ class _Decided:
         alone = {source for source in alone if source.startswith(BY_INTERFACE)}
         if not alone:
             return
-        for rule in self.firewall.rules:
-            if f"{BY_INTERFACE}{rule.rule.interface}" in alone:
-                text = "it lets in one family, and an interface is of both: it stays as it is"
-                self.effects[rule.said].lose(text)
+        self._lose_interfaces(alone, "it lets in one family, and an interface is of both")
         for family, sources in by_family.items():
             by_family[family] = [source for source in sources if source not in alone]
+
+    def leave_interfaces(self, port: Port, *, is_bound: bool) -> None:
+        """Take out, at a port that somebody listens on by one family, the interfaces by which an inventory
+        would open the other one, too. `is_bound`: whether portgen's files decide where it listens."""
+        if port.bind not in (EVERYWHERE, EVERYWHERE6) or not port.allow:
+            return
+        alone = {source for source in port.allow if source.startswith(BY_INTERFACE)}
+        if not is_bound:
+            other = 4 if is_ipv6(port.bind) else 6
+            alone -= self._interfaces(port.endpoint, other)
+            if 6 not in self.firewall.families:
+                return
+        why = "who holds the port listens by one family, and an interface is of both"
+        self._lose_interfaces(alone, why)
+        port.allow = [source for source in port.allow if source not in alone]
+
+    def _interfaces(self, endpoint: Endpoint, family: int) -> set[str]:
+        """The sources of the rules about a family's packets to a port."""
+        rules = [one for one in self.about(endpoint) if is_about(one, endpoint, "", family)]
+        let_in = [one for one in rules if one.rule.action in LETS_IN]
+        return {source_of(one, family) or "" for one in let_in}
+
+    def _lose_interfaces(self, sources: set[str], why: str) -> None:
+        for rule in self.firewall.rules:
+            if f"{BY_INTERFACE}{rule.rule.interface}" in sources:
+                self.effects[rule.said].lose(f"{why}: it stays as it is")
 
     def of_published(self, port: Port) -> list[str] | None:
         """Who may come to what docker publishes: everybody by IPv4, unless a chain of iptables' keeps them

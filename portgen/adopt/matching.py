@@ -98,13 +98,11 @@ def _is_to(to: str, bind: str, family: int) -> bool:
 def source_of(rule: Rule, family: int) -> str | None:
     """Whom a rule is about, as an inventory says it; None of those of the other family."""
     one = rule.rule
+    if one.source != ANY and is_ipv6(one.source) != (family == 6):
+        return None
     if one.interface:
         return f"{BY_INTERFACE}{one.interface}"
-    if one.source == ANY:
-        return ALL_OF[family]
-    if is_ipv6(one.source) != (family == 6):
-        return None
-    return one.source
+    return ALL_OF[family] if one.source == ANY else one.source
 
 
 def of_each_family(sources: Iterable[str]) -> dict[int, list[str]]:

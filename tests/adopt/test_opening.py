@@ -384,3 +384,49 @@ server {
     assert nginx is not None
     assert nginx.allow == []
     assert not any("is opened to" in why for why in reasons(result).values())
+
+
+BY_WG0 = "ufw default deny\nufw allow in on wg0 proto tcp from {} to any port 8080\n"
+FAMILIES = {
+    "any": ("%wg0",),
+    "0.0.0.0/0": (),
+    "::/0": (),
+}
+
+
+@pytest.mark.parametrize("source", FAMILIES)
+def test_an_interface_of_one_family_opens_nothing_for_the_other(source: str) -> None:
+    result = adopted(PROGRAM, text("ufw", "open.sh", BY_WG0.format(source)))
+    assert sources_of(result, 8080) == FAMILIES[source]
+    taken = {one.said.file for one in result.lists.taken}
+    assert ("open.sh" in taken) == (source == "any")
+
+
+def test_both_families_of_an_interface_open_both() -> None:
+    rules = BY_WG0.format("0.0.0.0/0") + BY_WG0.format("::/0").partition("\n")[2]
+    result = adopted(PROGRAM, text("ufw", "open.sh", rules))
+    assert sources_of(result, 8080) == ("%wg0",)
+
+
+@pytest.mark.parametrize("address", ["[::]", "0.0.0.0"])
+def test_by_an_interface_portgen_publishes_no_second_family(address: str) -> None:
+    published = text(
+        "compose", "docker-compose.yml", PUBLISHED.replace("2222:22", f"{address}:2222:22")
+    )
+    rules = text("ufw", "open.sh", "ufw default deny\nufw allow in on eth0 to any port 2222\n")
+    result = adopted(published, rules)
+    assert sources_of(result, 2222) == (() if address == "[::]" else ("0.0.0.0/0",))
+    assert [one.said.file for one in result.lists.taken if one.said.file == "open.sh"] == []
+
+
+def test_a_forwarder_of_ipv4_is_none_of_ipv6_by_an_interface() -> None:
+    unit = text(
+        "units",
+        "a.service",
+        "[Service]\nExecStart=/usr/bin/socat TCP-LISTEN:8080,fork TCP:127.0.0.1:9\n",
+    )
+    rules = text("ufw", "open.sh", "ufw default deny\nufw allow in on eth0 to any port 8080\n")
+    result = adopted(unit, rules)
+    assert sources_of(result, 8080) == ()
+    whys = [one.why for one in result.lists.different if one.said.file == "open.sh"]
+    assert ["listens by one family" in why for why in whys] == [True]
