@@ -13,7 +13,7 @@ from portgen.adopt.fitting import WILD
 from portgen.adopt.naming import Projects
 from portgen.adopt.sighted import Box, Said
 from portgen.plan.addresses import collide
-from portgen.plan.ports import EVERYWHERE, EVERYWHERE6, Endpoint, is_loopback, specific
+from portgen.plan.ports import EVERYWHERE, EVERYWHERE6, Endpoint, is_ipv6, is_loopback, specific
 
 
 class Conflict(Struct, frozen=True):
@@ -50,8 +50,10 @@ class Port(Struct):
 
     def widen(self, bind: str) -> None:
         """Listen there, too: a program may have a socket for each family, and for single addresses."""
-        if {self.bind, bind} == {EVERYWHERE, EVERYWHERE6}:
-            self.bind = ""
+        wild = {self.bind, bind} & {EVERYWHERE, EVERYWHERE6}
+        families = {is_ipv6(one) for one in (self.bind, bind) if not is_loopback(one)}
+        if wild and len(families) == 2 and "" not in (self.bind, bind):
+            self.bind = ""  # of the one family each address, of the other one at least
         elif bind == "" or (bind in WILD and self.bind not in WILD):
             self.bind = bind
         self.endpoint = self.endpoint._replace(address=specific(self.bind))

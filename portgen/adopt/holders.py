@@ -23,8 +23,10 @@ from portgen.adopt.sighted import (
     Said,
     Sighted,
 )
+from portgen.plan.addresses import collide
 from portgen.plan.ports import EPHEMERAL, EVERYWHERE, EVERYWHERE6, Endpoint, is_loopback
 
+_NOBODY = "no program listens there, as `ss` shows"
 _DOCKERS = ("docker-proxy", "dockerd")  # who listens at the ports that docker publishes
 # The kernel keeps 15 letters of a program's name: systemd-socket-proxyd.
 _FORWARDERS = ("socat", "systemd-socket-", "rinetd", "haproxy")
@@ -62,6 +64,11 @@ class _Holders:
                 self.members.setdefault(mode.of, []).append(mode.box)
         # By port, the unit whose command names it.
         self.units = {one.endpoint.everywhere: one.unit for one in found.listeners if one.unit}
+        self.seen: dict[tuple[str, int], list[str]] = {}  # by ports, where somebody listens
+        for listener in found.listeners:
+            if listener.is_seen:
+                key = listener.endpoint.transport, listener.endpoint.port
+                self.seen.setdefault(key, []).append(_bind(listener))
         self.addresses: dict[str, Joined] = {}
         for joined in found.joined:
             if joined.address:
@@ -123,6 +130,9 @@ class _Holders:
     def forwarders(self) -> None:
         for one in self.found.forwarders:
             listen, bind = one.listen, one.bind
+            if not self._may_listen(listen, bind):
+                self.found.left.append(Left(one.said, _NOBODY))
+                continue
             held = self.draft.at(listen, bind)
             if held is not None:
                 self._two_holders(one.said, str(listen), one.name, held)
@@ -143,6 +153,13 @@ class _Holders:
             said = list(dict.fromkeys([one.said, *one.clients]))
             inside = listen.port if entry.to else one.unit.port or listen.port
             self.draft.hold(entry, Port(listen, inside, bind, said))
+
+    def _may_listen(self, endpoint: Endpoint, bind: str) -> bool:
+        """Whether somebody may listen there now: `ss` shows it, or was not asked, or can't be read."""
+        if "ss" not in self.found.kinds or endpoint.port in self.found.unread_ports:
+            return True
+        seen = self.seen.get((endpoint.transport, endpoint.port), ())
+        return any(collide(bind or EVERYWHERE6, other or EVERYWHERE6) for other in seen)
 
     def _to_container(self, one: Forwarder, joined: Joined) -> Entry:
         name = naming.plain(joined.box.service)
@@ -298,12 +315,17 @@ class _Holders:
 
     def _new(self, one: Listener) -> None:
         is_ssh = not one.program and one.endpoint.port == naming.SSH
+        one = self._activated(one)
         if one.program in SYSTEM or is_ssh:
             self.draft.reserved.append((one.endpoint.everywhere, one.program or "sshd"))
             self.found.daemons.append(one)
             return
-        if not one.is_seen and "ss" in self.found.kinds:
-            self.found.left.append(Left(one.said, "no program listens there, as `ss` shows"))
+        for endpoint, who in self.draft.reserved if not one.is_seen else ():
+            if endpoint == one.endpoint.everywhere:
+                self.found.left.append(Left(one.said, f"{who} listens there: its port is reserved"))
+                return
+        if not one.is_seen and not self._may_listen(one.endpoint, _bind(one)):
+            self.found.left.append(Left(one.said, _NOBODY))
             return
         if self._is_chosen(one):
             why = "a port that the kernel chose: it is another one after the next start"
@@ -313,6 +335,15 @@ class _Holders:
         entry.unit = entry.unit or one.unit
         port = Port(one.endpoint, one.endpoint.port, _bind(one), [one.said])
         self.draft.hold(entry, port)
+
+    def _activated(self, one: Listener) -> Listener:
+        """The port that systemd holds for somebody else's program, as that program's."""
+        unit = self.units.get(one.endpoint.everywhere, "")
+        name = unit.removesuffix(".socket")
+        is_its_own = name in (*SYSTEM, "ssh") or f"{name}d" in SYSTEM
+        if one.program != "systemd" or name == unit or is_its_own:
+            return one
+        return one._replace(program=name, unit=unit)
 
     def _is_chosen(self, one: Listener) -> bool:
         """Whether the kernel chose the port: one of those that it gives away, that no rule of the firewall

@@ -40,7 +40,7 @@ class Effect(Struct):
 
 def judge(found: Sighted, draft: Draft, effects: Mapping[Said, Effect]) -> None:
     """Write down which rules are left, and which do nothing or let in more than anybody needs."""
-    held = _Held(draft)
+    held = _Held(draft, found.unread_ports)
     for rule in found.firewall.rules:
         effect = effects[rule.said]
         why = _why_left(rule, effect, held)
@@ -72,9 +72,11 @@ def _published_past(
 
 
 class _Held:
-    """Which ports are whose. `assumed`: of programs that only a rule names."""
+    """Which ports are whose. `assumed`: of programs that only a rule names; `unread`: of somebody whom a line
+    names that can't be read."""
 
-    def __init__(self, draft: Draft) -> None:
+    def __init__(self, draft: Draft, unread: set[int]) -> None:
+        self.unread = unread
         self.reserved = {number for endpoint, _ in draft.reserved for number in endpoint.ports}
         self.assumed: set[Endpoint] = set()
         self.known: set[int] = set()
@@ -142,21 +144,26 @@ def _conflicts(rule: Rule, effect: Effect, held: _Held) -> Iterator[Conflict]:
     if not effect.ports and (effect.hidden or effect.shadowed):
         yield _without_effect(rule, effect)
     else:
-        yield from _excess(rule, numbers, held.reserved)
+        yield from _excess(rule, numbers, held)
     if effect.past and not (rule.family == 0 and is_for_everybody(rule)):
         yield _past(rule, effect)
 
 
-def _excess(rule: Rule, held: set[int], reserved: set[int]) -> Iterator[Conflict]:
+def _excess(rule: Rule, known: set[int], held: _Held) -> Iterator[Conflict]:
     """What a rule opens that nobody holds."""
     numbers = _numbers(rule)
-    if not held and not reserved & numbers:
+    reserved = held.reserved & numbers - known
+    unread = held.unread & numbers - known - reserved
+    empty = numbers - known - reserved - unread
+    if not (known or reserved or unread):
         message = f"rule for {_spelled(rule)}: no source names a holder"
         hint = f"delete it if nobody needs it: `ufw delete {' '.join(rule.rule.words)}`"
         yield Conflict("rule-without-holder", message, (rule.said,), hint)
-    elif numbers - held - reserved and len(numbers) > 1:
-        empty = len(numbers - held)
-        opens = f"opens {len(numbers)} ports: {len(held)} are held, {empty} are empty"
+    elif empty and len(numbers) > 1:
+        parts = [f"{len(known)} are held"]
+        parts += [f"{len(reserved)} are reserved"] * bool(reserved)
+        parts += [f"{len(unread)} are on lines that can't be read"] * bool(unread)
+        opens = f"opens {len(numbers)} ports: {', '.join(parts)}, {len(empty)} are empty"
         message = f"rule for {_spelled(rule)} {opens}"
         hint = "portgen opens each held port by a rule of its own"
         yield Conflict("rule-too-wide", message, (rule.said,), hint)

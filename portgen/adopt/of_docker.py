@@ -41,6 +41,7 @@ _MAPPING = re.compile(
     r"(?:(?P<address>\[[0-9a-fA-F:]+\]|[0-9a-fA-F.:]*):)?(?P<ports>[0-9]+(?:-[0-9]+)?)->"
     r"(?P<inside>[0-9]+(?:-[0-9]+)?)/(?P<transport>tcp|udp)"
 )
+_STOPPED = re.compile(r"\s{2,}(?:Created|Dead|Exited \([0-9]+\) .*)\s*$")
 _EXPOSED = re.compile(r"[0-9]+(?:-[0-9]+)?/(?:tcp|udp|sctp)")
 
 
@@ -99,6 +100,7 @@ class _Listed:
             return
         ports_at = self.lines[head].index("PORTS")
         names_at = self.lines[head].index("NAMES")
+        self.found.lists_running = True
         for number, line in enumerate(self.lines[head + 1 :], head + 2):
             if line.strip():
                 self._row(line, number, ports_at, names_at)
@@ -110,6 +112,8 @@ class _Listed:
             return
         box = _box_of_name(names[0], self.found)
         self.found.boxes.setdefault(box, said(self.file, number, names[0]))
+        is_stopped = _STOPPED.search(line[:ports_at]) is not None
+        (self.found.stopped if is_stopped else self.found.running).add(box)
         mappings = []
         for written in filter(None, (part.strip() for part in line[ports_at:names_at].split(","))):
             where = said(self.file, number, f"{names[0]}: {written}")
@@ -189,6 +193,8 @@ class _Inspected:
         if labels.get(f"{LABEL}project") and labels.get(f"{LABEL}service"):
             box = Box(str(labels[f"{LABEL}project"]), str(labels[f"{LABEL}service"]))
         self.found.boxes.setdefault(box, self.said(name, *at, "Name"))
+        if _runs(entry) or _mapping(entry, "State").get("Running") is False:
+            (self.found.running if _runs(entry) else self.found.stopped).add(box)
         self.found.ids[str(entry.get("Id") or "")] = box
         self._ports(box, entry, at)
         self._mode(box, entry, at)

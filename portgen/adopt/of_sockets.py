@@ -19,6 +19,7 @@ _HEAD = re.compile(r"\s*(?:Netid|State)\b")
 _WITHOUT_TRANSPORT = re.compile(r"\s*(?P<state>LISTEN|UNCONN)\b")
 # How a line begins that is one of `ss`, though perhaps of other sockets or columns.
 _LIKE = re.compile(r"\s*(?:(?:tcp|udp|raw|u_\w+|nl|p_\w+)\s+[A-Z0-9-]+|LISTEN|UNCONN|ESTAB)\s+\d")
+_PORT = re.compile(r":([0-9]{1,5})(?!\S)")
 
 
 def read(line: str) -> list[Socket] | None:
@@ -39,6 +40,7 @@ def sight(text: Text, found: Sighted, processes: Mapping[int, Process]) -> None:
             # What looks like nothing of `ss` may be anything, a password too: it is not quoted.
             where = said(text.name, number, line if _LIKE.match(line) else "")
             found.left.append(Left(where, "not a line of `ss -tulnp`"))
+            found.unread_ports.update(map(int, _PORT.findall(line)))
             continue
         for socket in sockets:
             bind = _bind(socket.address, line)
@@ -51,6 +53,7 @@ def _add(
     address = socket.address.partition("%")[0].replace("*", "")
     if not is_port(socket.port) or not is_bind(address):
         found.left.append(Left(where, "not at an address that an inventory can have"))
+        found.unread_ports.add(socket.port)
         return
     transport: Transport = "udp" if socket.transport == "udp" else "tcp"
     endpoint = Endpoint(socket.port, transport, address=specific(bind.partition("%")[0]))

@@ -133,6 +133,8 @@ class _Proof:
                 differences.append("the container is another one")
             differences += self._listening(one, port, service.listening.get(port.endpoint, ()))
             differences += self._scaled(one)
+            if not one.is_seen and self.found.is_stopped(one.box):
+                differences.append("docker runs no such container now")
             self.verdicts.take(one.said, differences)
         self.verdicts.leave_rest(one.said, _LACKING)
 

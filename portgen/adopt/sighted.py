@@ -408,12 +408,16 @@ class Sighted(Struct):
     images: dict[Box, str] = {}  # what the programs in them are called, by their images
     ids: dict[str, Box] = {}  # containers by docker's ids
     names: dict[str, Box] = {}  # and by the names that files give them
+    running: set[Box] = set()  # containers that docker runs now
+    stopped: set[Box] = set()  # and that it does not
+    lists_running: bool = False  # whether docker listed all those that it runs
     replaced: dict[
         Box, str
     ] = {}  # whose ports another file of the project says anew, and which file
     drop_ins: dict[str, str] = {}  # by the names of units, files that change them
     forwarders: list[Forwarder] = []
     listeners: list[Listener] = []
+    unread_ports: set[int] = set()  # of lines of `ss` that can't be read, or not taken over
     servers: list[Server] = []
     removable: set[str] = set()  # nginx's files with nothing but servers: they may go as a whole
     streams: list[Listener] = []
@@ -446,6 +450,10 @@ class Sighted(Struct):
             if said.line > line:
                 return said._replace(file=path, line=said.line - line)
         return said
+
+    def is_stopped(self, box: Box) -> bool:
+        """Whether docker says that it does not run a container now."""
+        return box not in self.running and (self.lists_running or box in self.stopped)
 
     def leave(self, place: Place, why: str) -> None:
         """Write down that nothing of a location is taken over."""

@@ -430,3 +430,96 @@ def test_a_forwarder_of_ipv4_is_none_of_ipv6_by_an_interface() -> None:
     assert sources_of(result, 8080) == ()
     whys = [one.why for one in result.lists.different if one.said.file == "open.sh"]
     assert ["listens by one family" in why for why in whys] == [True]
+
+
+def socket(address: str, program: str, more: str = "") -> str:
+    return f'tcp LISTEN 0 128 {address} *:* users:(("{program}",pid=7,fd=3)){more}\n'
+
+
+def test_a_forwarder_where_nobody_listens_is_not_installed() -> None:
+    old = "[Service]\nExecStart=/usr/bin/socat TCP-LISTEN:{},fork TCP:10.0.0.5:22\nIPAddressDeny=any\n"
+    units = [text("units", f"a{port}.service", old.format(port)) for port in (8050, 8051, 8052)]
+    sockets = socket("*:8051", "socat") + "tcp LISTEN 0 128 [::]:8052 *:* of whom?\n"
+    rules = text("ufw", "u.txt", "Status: active\n\n8000:8099/tcp ALLOW Anywhere\n")
+    result = adopted(*units, text("ss", "ss.txt", sockets), rules)
+    services = planner.make(result.source.inventory).services
+    assert [port.port for one in services for port in one.ports] == [8051, 8052]
+    left = [one for one in result.lists.left if one.said.file == "a8050.service"]
+    assert [one.said.line for one in left] == [2, 3]
+    assert left[0].why == "no program listens there, as `ss` shows"
+
+
+def test_a_program_at_an_address_and_by_the_other_family_is_of_both() -> None:
+    lines = [socket("192.168.1.1:8080", "app"), socket("[::]:8080", "app")]
+    rules = OPEN4.replace("2222", "8080"), OPEN6.replace("2222", "8080")
+    ufw = [text("ufw", "user.rules", rules[0]), text("ufw", "user6.rules", rules[1])]
+    for order in (lines, lines[::-1]):
+        result = adopted(text("ss", "ss.txt", "".join(order)), *ufw)
+        assert sources_of(result, 8080) == ("any",)
+    local = socket("127.0.0.1:8080", "app") + lines[1]
+    assert sources_of(adopted(text("ss", "ss.txt", local), *ufw), 8080) == ("::/0",)
+
+
+MORE = {
+    socket("[::ffff:192.168.1.1]:8080", "java"): "192.168.1.1",
+    socket("[::ffff:127.0.0.1]:8080", "java"): "127.0.0.1",
+    socket("*:8080", "java", " uid:33 ino:5 sk:1 cgroup:/system.slice/x v6only:0 <->"): "",
+    socket("*:8080", "ino:5 <->", " skmem:(r0,rb1) timer:(keepalive,1min,0)"): "",
+    "tcp LISTEN 0 128 *:8080 *:* ino:5 sk:1 <->\n": "",
+}
+
+
+@pytest.mark.parametrize("line", MORE)
+def test_what_else_ss_prints_hides_no_program(line: str) -> None:
+    found = adopt.sight(Sources([text("ss", "ss.txt", line)], {}.get))
+    assert found.left == []
+    assert [(one.bind, one.endpoint.port) for one in found.listeners] == [(MORE[line], 8080)]
+
+
+@pytest.mark.parametrize(
+    "line", ["tcp LISTEN 0 1 [::]:8080 *:* x\n", socket("[fe80::1]:8080", "a")]
+)
+def test_a_line_that_can_not_be_read_names_a_holder_all_the_same(line: str) -> None:
+    rules = text("ufw", "u.txt", "Status: active\n\n8080/tcp ALLOW Anywhere\n")
+    result = adopted(text("ss", "ss.txt", line), rules)
+    assert result.conflicts == ()
+    assert [one.said.file for one in result.lists.left] == ["ss.txt", "u.txt"]
+
+
+SOCKETS = {"app": "app", "rpcbind": "", "ssh": ""}
+
+
+@pytest.mark.parametrize("name", SOCKETS)
+def test_a_port_that_systemd_holds_is_its_services(name: str) -> None:
+    unit = text("units", f"{name}.socket", "[Socket]\nListenStream=8080\n")
+    rules = text("ufw", "u.txt", "Status: active\n\n8080:8083/tcp ALLOW Anywhere\n")
+    result = adopted(unit, text("ss", "ss.txt", socket("*:8080", "systemd")), rules)
+    services = [*planner.make(result.source.inventory).services]
+    assert [one.name for one in services] == list(filter(None, [SOCKETS[name]]))
+    left = {one.said.file: one.why for one in result.lists.left}
+    assert left.get(f"{name}.socket", "systemd").startswith("systemd")
+    held = "1 are held" if SOCKETS[name] else "0 are held, 1 are reserved"
+    assert result.conflicts[0].message.endswith(f"opens 4 ports: {held}, 3 are empty")
+
+
+STOPPED = {
+    "docker ps: another": "Up 3 days",
+    "docker ps: stopped": "Exited (0) 3 days ago",
+    "docker inspect": "",
+}
+
+
+@pytest.mark.parametrize("case", STOPPED)
+def test_a_container_that_does_not_run_is_listed_with_that(case: str) -> None:
+    also = text(
+        "docker",
+        "i.json",
+        INSPECT.format(given="").replace('"Id"', '"State": {"Running": false}, "Id"'),
+    )
+    if STOPPED[case]:
+        name = "other-x-1" if "another" in case else "stack-git-1"
+        head = f"{'CONTAINER ID':<15}{'STATUS':<28}{'PORTS':<8}NAMES"
+        also = text("docker", "ps.txt", f"{head}\n{'0c55':<15}{STOPPED[case]:<28}{'':<8}{name}\n")
+    result = adopted(COMPOSE, also, *UFW)
+    whys = [one.why for one in result.lists.different if one.said.file == "docker-compose.yml"]
+    assert whys == ["docker runs no such container now"]
