@@ -138,7 +138,7 @@ def _proved(
     """What became of everything, by the plan of one host: others may have what looks alike."""
     planned = planner.make(loaded.inventory)
     of_host = next(one for one in planned.hosts if one.name == host)
-    keys = [Key(host, service.name) for project in of_host.projects for service in project.services]
+    keys = {Key(host, service.name) for project in of_host.projects for service in project.services}
     return proof.lists(found, draft, effects, of_plan.of(planned, keys), of_host)
 
 

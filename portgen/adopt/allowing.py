@@ -81,10 +81,15 @@ def _assume(found: Sighted, draft: Draft) -> None:
         taken.update(Endpoint(port, reserved.transport) for port in reserved.ports)
     for left in draft.elsewhere:
         taken.update(Endpoint(port, left.transport) for port in left.ports)
+    programs: dict[str, Entry] = {}
+    for entry in draft.entries:
+        if entry.via == "process":
+            programs.setdefault(entry.name, entry)
     for rule in found.firewall.rules:
         for endpoint in _single_ports(rule):
             if endpoint not in taken and draft.at(endpoint) is None:
-                _assume_one(draft, endpoint, rule.said, both=rule.rule.protocol == ANY)
+                both = rule.rule.protocol == ANY
+                _assume_one(draft, programs, endpoint, rule.said, both=both)
 
 
 def _single_ports(rule: Rule) -> Iterator[Endpoint]:
@@ -101,15 +106,17 @@ def _single_ports(rule: Rule) -> Iterator[Endpoint]:
                 yield Endpoint(part.start, transport)
 
 
-def _assume_one(draft: Draft, endpoint: Endpoint, said: Said, *, both: bool) -> None:
+def _assume_one(
+    draft: Draft, programs: dict[str, Entry], endpoint: Endpoint, said: Said, *, both: bool
+) -> None:
     if endpoint.port == naming.SSH:
         return
     name, project, transports = naming.of_port(endpoint.port)
     if both and endpoint.transport not in transports:
         return
-    entry = next((one for one in draft.entries if one.name == name and one.via == "process"), None)
+    entry = programs.get(name)
     if entry is None:
-        entry = Entry(project, name, "process")
+        entry = programs[name] = Entry(project, name, "process")
         entry.comments.append(
             f"only a rule of the firewall names it ({said.place}); who listens is not said"
         )
@@ -187,7 +194,7 @@ class _Decided:
         return {source_of(one, family) or "" for one in let_in}
 
     def _lose_interfaces(self, sources: set[str], why: str) -> None:
-        for rule in self.firewall.rules:
+        for rule in self.firewall.rules if sources else ():
             if f"{BY_INTERFACE}{rule.rule.interface}" in sources:
                 self.effects[rule.said].lose(f"{why}: it stays as it is")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from portgen.adopt import bridging, naming
 from portgen.adopt.draft import Conflict, Draft, Entry, Port
 from portgen.adopt.fitting import WILD, is_in
-from portgen.adopt.matching import spans
+from portgen.adopt.matching import Rules
 from portgen.adopt.naming import KNOWN, PROGRAMS, SYSTEM, Known
 from portgen.adopt.sighted import (
     Box,
@@ -55,6 +55,8 @@ class _Holders:
     def __init__(self, found: Sighted) -> None:
         self.found = found
         self.draft = Draft()
+        self.rules = Rules(found.firewall.rules)
+        self.of_programs: dict[str, list[Entry]] = {}  # by their names
         self.members: dict[Box, list[Box]] = {}
         self.hosted: dict[Box, Mode] = {}
         for mode in found.modes:
@@ -353,20 +355,15 @@ class _Holders:
             return False
         if one.program and not is_udp and not is_loopback(one.bind):
             return False
-        return not any(
-            number in part
-            for rule in self.found.firewall.rules
-            for part in spans(rule.rule.port or "")
-        )
+        return not self.rules.names(one.endpoint)
 
     def _of_program(self, one: Listener) -> Entry:
         for box in self.hosted:
             if self._is_hosted(box, one):
                 return self._hosted(box)
         name, known = self._called(one)
-        for entry in self.draft.entries:
-            is_one = entry.name == name and (entry.program == one.program or known is not None)
-            if entry.via == "process" and is_one:
+        for entry in self.of_programs.get(name, ()):
+            if entry.program == one.program or known is not None:
                 return entry
         project = known.project if known else PROGRAMS
         entry = Entry(project, name, "process", program=one.program)
@@ -380,6 +377,7 @@ class _Holders:
                 f"who listens is not said ({one.said.place}): `sudo ss -tulnp` shows programs, not the kernel"
             )
         self.draft.entries.append(entry)
+        self.of_programs.setdefault(entry.name, []).append(entry)
         return entry
 
     def _called(self, one: Listener) -> tuple[str, Known | None]:

@@ -7,6 +7,7 @@ asked by `allowing`, which decides, and by `opening`, which does not believe it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from ipaddress import ip_network
 
 from portgen.adopt.sighted import Rule
@@ -18,29 +19,44 @@ from portgen.plan.reach import ALL_IPV4, ALL_IPV6, ANY
 
 LETS_IN = ("allow", "limit")
 EVERYBODY = (ANY, ALL_IPV4, ALL_IPV6)
+_BLOCK = 256  # ports
 ALL_OF = {4: ALL_IPV4, 6: ALL_IPV6}  # everybody of a family
 
 
 class Rules:
-    """The rules of a firewall, found by port: most are about one."""
+    """The rules of a firewall, found by port: most are about one, or a few."""
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         self._rules = rules
-        self._general: list[int] = []  # about several ports, or about every one
+        self._general: list[int] = []  # about every port
         self._by_port: dict[int, list[int]] = {}
+        self._by_block: dict[int, list[tuple[range, int]]] = {}  # about several, by blocks of ports
         for number, rule in enumerate(rules):
             parts = spans(rule.rule.port or "")
-            if not parts or any(len(part) > 1 for part in parts):
+            if not parts:
                 self._general.append(number)
             for part in parts:
-                if len(part) == 1:
-                    self._by_port.setdefault(part.start, []).append(number)
+                self._note(part, number)
+
+    def _note(self, part: range, number: int) -> None:
+        if len(part) == 1:
+            self._by_port.setdefault(part.start, []).append(number)
+            return
+        for block in range(part.start // _BLOCK, part.stop // _BLOCK + 1):
+            self._by_block.setdefault(block, []).append((part, number))
 
     def about(self, endpoint: Endpoint) -> Iterator[Rule]:
         """Those that may be about a port, in their order."""
-        numbers = {*self._general, *self._by_port.get(endpoint.port, ())}
+        port = endpoint.port
+        several = self._by_block.get(port // _BLOCK, ())
+        numbers = {number for part, number in several if port in part}
+        numbers.update(self._general, self._by_port.get(port, ()))
         for number in sorted(numbers):
             yield self._rules[number]
+
+    def names(self, endpoint: Endpoint) -> bool:
+        """Whether one of them names a port, by itself or among others."""
+        return any(rule.rule.port is not None for rule in self.about(endpoint))
 
 
 def families_of(bind: str) -> tuple[int, ...]:
@@ -60,7 +76,8 @@ def is_twofold(rule: Rule) -> bool:
     return bool(rule.rule.interface) and rule.rule.source not in EVERYBODY
 
 
-def spans(written: str) -> list[range]:
+@lru_cache(maxsize=1 << 12)
+def spans(written: str) -> Sequence[range]:
     """The ports of a rule, as ufw writes them: `5000:5010,6000`."""
     found = []
     for part in written.split(","):
@@ -128,8 +145,18 @@ def covers(wide: str, narrow: str) -> bool:
         return False
     if narrow.startswith(BY_INTERFACE):
         return wide in (ALL_IPV4, ALL_IPV6)
-    one, other = ip_network(wide, strict=False), ip_network(narrow, strict=False)
-    return one.version == other.version and other.subnet_of(one)  # type: ignore[arg-type]
+    if is_ipv6(wide) != is_ipv6(narrow):
+        return False
+    first, last = _ends(wide)
+    others = _ends(narrow)
+    return first <= others[0] and others[1] <= last
+
+
+@lru_cache(maxsize=1 << 16)
+def _ends(network: str) -> tuple[int, int]:
+    """The first and the last address of a network, as numbers."""
+    known = ip_network(network, strict=False)
+    return int(known.network_address), int(known.broadcast_address)
 
 
 def overlap(one: str, other: str) -> bool:

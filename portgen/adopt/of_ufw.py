@@ -13,10 +13,11 @@ from portgen.adopt.sighted import Guarded, Left, Rule, Said, Sighted, Text, said
 from portgen.formats import ports, ufw
 from portgen.inventory.zones import ZoneMember
 from portgen.plan.facts import Guard
+from portgen.plan.ports import is_ipv6
 from portgen.targets.ufw import reading
 
 _TUPLE = "### tuple ###"
-_OF_IPV6 = re.compile(r"(?m)^:ufw6-|^### tuple ### .*(?: ::/0| [0-9a-f]*:[0-9a-f:]*/)")
+_CHAINS = (":ufw6-", ":ufw-")  # how the chains of each of ufw's two files begin
 _STATUS = re.compile(r"Status: (active|inactive)\s*")
 _DEFAULT = re.compile(r"Default: (?P<incoming>\w+) \(incoming\).*")
 _ENABLED = re.compile(r"\s*ENABLED\s*=\s*\"?(?P<value>\w+)\"?\s*", re.IGNORECASE)
@@ -44,6 +45,7 @@ _SERVICES = {
     "https": 443,
     "imaps": 993,
 }
+_Known = dict[ufw.Rule, list[Rule]]  # by the packets that they are about
 # What ufw's command line does besides rules.
 _OTHERS = ("default", "enable", "disable", "reload", "reset", "status", "show", "logging", "app")
 
@@ -68,19 +70,35 @@ def sight(text: Text, found: Sighted) -> None:
 
 
 def _sight_tuples(text: Text, found: Sighted) -> None:
-    family = 6 if text.path.endswith("6.rules") or _OF_IPV6.search(text.text) else 4
-    found.firewall.families.add(family)
+    usual = 6 if text.path.endswith("6.rules") else 4
+    section, families = usual, set()
     rules = {rule.line: rule for rule in ufw.tuples(text.text)}
     for number, line in enumerate(text.text.split("\n"), 1):
+        if line.startswith(_CHAINS):
+            section = 6 if line.startswith(_CHAINS[0]) else 4
+            families.add(section)
         if not line.startswith(_TUPLE):
+            section = usual if line.startswith("*") else section
             continue
         where = said(text.name, number, line.removeprefix(_TUPLE))
         rule = _canonical(rules[number]) if number in rules else None
         if rule is not None:
+            family = _family(rule, section)
+            families.add(family)
             found.firewall.rules.append(Rule(where, rule, family))
         else:
             why = "it names a port, an address or an interface that an inventory can't have"
             found.left.append(Left(where, why if number in rules else "not a tuple that ufw reads"))
+    found.firewall.families |= families or {usual}
+
+
+def _family(rule: ufw.Rule, section: int) -> int:
+    """The family of a tuple: by its addresses, or by the file that it was in, of which several may have been
+    put into one."""
+    for address in (rule.source, rule.to):
+        if address != ufw.ANYWHERE:
+            return 6 if is_ipv6(address) else 4
+    return section
 
 
 def _sight_settings(text: Text, found: Sighted) -> None:
@@ -142,6 +160,9 @@ def _sight_chains(text: Text, found: Sighted) -> None:
 def _sight_script(text: Text, found: Sighted) -> None:
     """A script, or what `ufw show added` printed."""
     found.firewall.families.update((4, 6))
+    known: _Known = {}
+    for rule in found.firewall.rules:
+        known.setdefault(_packets(rule.rule), []).append(rule)
     for command in scripts.commands(text.text):
         calls = [] if command.is_text else scripts.calls(command.text)
         ours = [words for words in calls or () if scripts.program(words) == "ufw"]
@@ -149,7 +170,7 @@ def _sight_script(text: Text, found: Sighted) -> None:
         for words in ours:
             # Each has a place of its own in the lists, also beside others on one line.
             own = where if len(ours) == 1 else said(text.name, command.line, " ".join(words))
-            _sight_call(own, words[1:], found)
+            _sight_call(own, words[1:], known, found)
         if not ours and _MAY_CALL.search(command.text):
             why = scripts.HERE if command.is_text else "can't be read as a call of ufw's"
             found.left.append(Left(where, why))
@@ -157,8 +178,9 @@ def _sight_script(text: Text, found: Sighted) -> None:
             found.count(text.name)
 
 
-def _sight_call(where: Said, words: list[str], found: Sighted) -> None:
-    """One call of ufw's command line, as ufw carries it out after those before. `words`: behind `ufw`."""
+def _sight_call(where: Said, words: list[str], known: _Known, found: Sighted) -> None:
+    """One call of ufw's command line, as ufw carries it out after those before. `words`: behind `ufw`;
+    `known`: the rules so far."""
     if "--dry-run" in words:
         found.left.append(Left(where, "with --dry-run ufw changes nothing"))
         return
@@ -167,7 +189,7 @@ def _sight_call(where: Said, words: list[str], found: Sighted) -> None:
         found.firewall.lets_in = words[1:2] == ["allow"]
     if words[:1] == ["reset"]:
         _take_back(found.firewall.rules, where, found)
-        found.firewall.rules = []
+        known.clear()
     if not words or words[0] in _OTHERS:
         found.count(where.file)
         return
@@ -176,19 +198,27 @@ def _sight_call(where: Said, words: list[str], found: Sighted) -> None:
     if rule is None:
         found.left.append(Left(where, "can't be read as a rule of ufw's"))
         return
-    new = Rule(where, rule._replace(line=where.line), 0)
-    same = [one for one in found.firewall.rules if _is_of(one.rule, rule)]
+    same = known.setdefault(_packets(rule), [])
     if is_deleted:
-        same = [one for one in same if one.rule.action == rule.action]
-        _take_back(same, where, found)
+        gone = [one for one in same if one.rule.action == rule.action]
+        _take_back(gone, where, found)
+        same[:] = [one for one in same if one not in gone]
         found.noted.append(where)
-    elif same:  # ufw puts it in the place of the one before
-        _take_back(same[1:], where, found)
-        found.left.append(Left(same[0].said, f"{where.place} has another rule in its place"))
-        index = found.firewall.rules.index(same[0])
-        found.firewall.rules[index] = new
     else:
+        _add(Rule(where, rule._replace(line=where.line), 0), words, same, found)
+
+
+def _add(new: Rule, words: list[str], same: list[Rule], found: Sighted) -> None:
+    """Add a rule, or put it in the place of the one before. `same`: those about the same packets."""
+    if not same:
         _put(new, words, found.firewall.rules)
+    else:
+        _take_back(same[1:], new.said, found)
+        if same[0].said != new.said:
+            why = f"{new.said.place} has another rule in its place"
+            found.left.append(Left(same[0].said, why))
+        found.firewall.rules[found.firewall.rules.index(same[0])] = new
+    same[:] = [new]
 
 
 def _read(words: list[str]) -> ufw.Rule | None:
@@ -204,15 +234,16 @@ def _read(words: list[str]) -> ufw.Rule | None:
     return None if rule is None else _canonical(_named(rule))
 
 
-def _is_of(one: ufw.Rule, other: ufw.Rule) -> bool:
-    """Whether two rules are about the same packets."""
-    alike = other._replace(action=one.action, comment=one.comment, line=one.line, logged=one.logged)
-    return alike == one
+def _packets(rule: ufw.Rule) -> ufw.Rule:
+    """What is alike in all rules about the same packets."""
+    return rule._replace(action="", comment=None, line=0, logged="")
 
 
 def _take_back(rules: list[Rule], where: Said, found: Sighted) -> None:
     found.left += [Left(one.said, f"{where.place} takes it back") for one in rules]
-    found.firewall.rules = [one for one in found.firewall.rules if one not in rules]
+    gone = set(rules)
+    if gone:
+        found.firewall.rules = [one for one in found.firewall.rules if one not in gone]
 
 
 def _put(new: Rule, words: list[str], rules: list[Rule]) -> None:

@@ -124,11 +124,11 @@ def _in_effect(text: Text, found: Sighted) -> list[Setting]:
     """The settings that no empty one takes back. What says nothing of ports or visitors is counted."""
     settings = list(systemd.read(text.text))
     kept = []
+    empty = {one.name: number for number, one in enumerate(settings) if not one.value}
     for number, setting in enumerate(settings):
         group = next((names for names in _LISTED if setting.name in names), None)
-        empty = [one.name for one in settings[number + 1 :] if not one.value]
         if group is not None and setting.value:
-            if any(name in group for name in empty):
+            if any(empty.get(name, -1) > number for name in group):
                 found.left.append(Left(_said(text.name, setting), _TAKEN_BACK))
                 continue
         elif setting.name.startswith("Exec") and (why := _passes_on(setting.value)):

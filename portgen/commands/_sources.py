@@ -205,7 +205,9 @@ def _one(kind: str, shown: str, place: Path, path: str, gathered: _Read, *, is_n
     from portgen.adopt import UNREADABLE, Text
 
     try:
-        data, _ = whole.read(place, whole.MOST_INVENTORY)
+        # What a compose file extends is read by the reader of team's files, which has a limit of its own.
+        most = whole.MOST_TEXT if kind == "compose" else whole.MOST_INVENTORY
+        data, _ = whole.read(place, most)
         # A comment in an older encoding must not hide the directives beside it.
         text = _latin(data) if kind == "nginx" else data.decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:

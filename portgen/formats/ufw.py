@@ -213,11 +213,12 @@ def _decoded(comment: str) -> str:
 
 # --- what ufw prints ------------------------------------------------------------------------------
 
-_ROW = re.compile(
-    r"(?:\[ *\d+\] )?(?P<to>\S.*?)\s+(?P<action>ALLOW|DENY|REJECT|LIMIT)(?: (?P<way>IN|OUT|FWD))?"
-    r"(?P<log> \(log(?:-all)?\)|)\s+(?P<source>\S.*?)(?:\s+# (?P<comment>.*?))?"
-    r"(?: *\((?:log|log-all|out|, )+\))?\s*"
+_NUMBER = re.compile(r"\[ *\d+\] ")
+_ACTION = re.compile(
+    r"\s(?P<action>ALLOW|DENY|REJECT|LIMIT)(?: (?P<way>IN|OUT|FWD))?(?: \(log(?:-all)?\))?(?=\s)"
 )
+_COMMENTED = re.compile(r"\s# ")
+_MARKED = re.compile(r"\((?:log|log-all|out|, )+\)")
 _IPV4 = r"[0-9]+(?:\.[0-9]+){3}(?:/[0-9]+)?"
 _IPV6 = r"[0-9a-fA-F]*:[0-9a-fA-F]*:[0-9a-fA-F:.]*(?:/[0-9]+)?"
 _PLACE = re.compile(
@@ -258,10 +259,15 @@ def row(text: str) -> tuple[Rule, int] | None:
     """A row of `ufw status`, plain, verbose or numbered, and its family: 6 with `(v6)`, else 4. None for
     any other line, and for an application whose ports are not known."""
     plain = text.strip().replace(" (v6)", "")
-    match = _ROW.fullmatch(plain)
+    match = _ACTION.search(plain)
     if match is None:
         return None
-    to, source = _PLACE.fullmatch(match["to"]), _PLACE.fullmatch(match["source"])
+    written, comment = _parted(plain[match.end() :].strip())
+    number = _NUMBER.match(plain)
+    before = plain[number.end() if number else 0 : match.start()].strip()
+    if not before or not written:
+        return None
+    to, source = _PLACE.fullmatch(before), _PLACE.fullmatch(written)
     where = None if to is None else _named_port(to)
     if to is None or source is None or where is None:
         return None
@@ -275,10 +281,19 @@ def row(text: str) -> tuple[Rule, int] | None:
         direction="out" if match["way"] == "OUT" else "in",
         interface=to["interface"] or source["interface"],
         routed=match["way"] == "FWD",
-        comment=match["comment"],
+        comment=comment,
     )
     has_ipv6 = plain != text.strip() or ":" in rule.source + rule.to
     return rule, 6 if has_ipv6 else 4
+
+
+def _parted(text: str) -> tuple[str, str | None]:
+    """What stands behind an action: from where, and the comment; without what ufw says of its log."""
+    marks = text.rfind("(")
+    if marks >= 0 and _MARKED.fullmatch(text, marks):
+        text = text[:marks].rstrip()
+    source, *comments = _COMMENTED.split(text, maxsplit=1)
+    return source.rstrip(), comments[0].lstrip() if comments else None
 
 
 def _named_port(to: re.Match[str]) -> tuple[str | None, str | None] | None:

@@ -13,6 +13,7 @@ import pytest
 from portgen import adopt
 from portgen.adopt import Adopted, Sources, Text
 from portgen.plan import planner
+from tests.limit import ends
 
 ESTATES = Path(__file__).parents[1] / "import/estates"
 NAMES = {
@@ -335,3 +336,28 @@ def test_a_forwarder_without_a_known_firewall_is_closed() -> None:
     result = adopted("units", unit)
     assert sources_of(result, 8080) == ()
     assert [one.why for one in result.lists.different] == ["listens on 127.0.0.1"]
+
+
+MANY = {
+    "ufw": "Status: active\n\n" + "".join(f"{at} ALLOW 10.0.0.0/8\n" for at in range(1024, 7024)),
+    "ss": "".join(
+        f'tcp LISTEN 0 1 0.0.0.0:{at} 0.0.0.0:* users:(("p{at}",pid=1,fd=3))\n'
+        for at in range(1024, 7024)
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", MANY)
+def test_many_ports_are_read_in_their_number_not_in_its_square(kind: str) -> None:
+    text = MANY[kind]
+    texts = [Text(kind, NAMES[kind], text, "u.txt" if kind == "ufw" else "ss.txt")]
+    with ends():
+        result = adopt.adopt(Sources(texts, {}.get), "box")
+    assert len(result.lists.taken) == 6000
+
+
+def test_a_script_of_many_rules_is_read_in_their_number() -> None:
+    text = "".join(f"ufw allow {1024 + at}/tcp\n" for at in range(6000))
+    with ends():
+        found = adopt.sight(Sources([Text("ufw", "x.sh", text, "x.sh")], {}.get))
+    assert len(found.firewall.rules) == 6000

@@ -523,3 +523,25 @@ def test_a_container_that_does_not_run_is_listed_with_that(case: str) -> None:
     result = adopted(COMPOSE, also, *UFW)
     whys = [one.why for one in result.lists.different if one.said.file == "docker-compose.yml"]
     assert whys == ["docker runs no such container now"]
+
+
+SECTION = "*filter\n:ufw{0}-user-input - [0:0]\n### RULES ###\n{1}### END RULES ###\nCOMMIT\n"
+WRITTEN = (
+    f"{ALLOW} 8080 any any any in\n"  # as nobody's ufw does, but a family follows from the file
+)
+TOGETHER = {
+    "both files in one": (SECTION.format("", OPEN4) + SECTION.format("6", OPEN6), ("any",)),
+    "the other way round": (SECTION.format("6", OPEN6) + SECTION.format("", OPEN4), ("any",)),
+    "tuples alone": (OPEN4 + OPEN6, ("any",)),
+    "one of IPv4": (SECTION.format("", OPEN4) + SECTION.format("6", ""), ("0.0.0.0/0",)),
+    "one of IPv6": (SECTION.format("", "") + SECTION.format("6", OPEN6), ("::/0",)),
+    "by its section": (SECTION.format("", "") + SECTION.format("6", WRITTEN), ("::/0",)),
+}
+
+
+@pytest.mark.parametrize("case", TOGETHER)
+def test_each_rule_of_ufws_two_files_in_one_is_of_its_family(case: str) -> None:
+    rules, wanted = TOGETHER[case]
+    result = adopted(PROGRAM, text("ufw", "all.txt", rules.replace("2222", "8080")))
+    assert sources_of(result, 8080) == wanted
+    assert result.lists.left == ()

@@ -103,6 +103,14 @@ def test_what_is_not_read_is_named(portgen: Run, sources: Path) -> None:
     assert "  units/x.service: not UTF-8 (byte 1)" in done.out
 
 
+def test_a_compose_file_that_is_too_large_is_refused(portgen: Run, sources: Path) -> None:
+    """As the reader of team's files would not read it, an import of it would look as if it was empty."""
+    (sources / "big.yml").write_text(f"{COMPOSE}# {'x' * (1 << 20)}\n")
+    done = portgen("import", "--compose", "big.yml")
+    assert (done.code, done.out) == (Exit.USAGE, "")
+    assert done.err.startswith("error: big.yml: it is larger than 1 MB")
+
+
 WRONG = {
     "--ss secret.yml": "no line of it is one of `ss -tulnp`",
     "--compose ss.txt": "not a compose file: it has no `services:`",

@@ -14,6 +14,7 @@ import pytest
 
 from portgen.formats import ufw
 from portgen.formats.ufw import Rule
+from tests.limit import ends
 
 RECORDED = Path(__file__).parent / "recorded"
 # Prints what ufw makes of the words of a command.
@@ -228,3 +229,24 @@ def test_what_ufw_printed_is_read_row_by_row(kind: str) -> None:
     assert {" ".join(rule.words) for rule, family in found if family == 4} == set(SHOWN[kind])
     six = {" ".join(rule.words) for rule, family in found if family == 6}
     assert "allow from fd00::/8 to any port 53" in six
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{'1' * 50_000}{' ' * 50_000}ALLOW{' ' * 50_000}",
+        f"22{' ' * 50_000}ALLOW{' ' * 50_000}Anywhere{' ' * 50_000}({'log, ' * 10_000}",
+        f"22{' ALLOW' * 20_000}",
+        f"22 ALLOW Anywhere{' # ' * 20_000}",
+    ],
+)
+def test_a_long_row_takes_no_time(text: str) -> None:
+    with ends():
+        ufw.row(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["[ 3]  ALLOW IN  Anywhere", "22/tcp ALLOW # a comment", "ALLOW Anywhere"]
+)
+def test_a_row_without_a_place_or_a_source_is_none(text: str) -> None:
+    assert ufw.row(text) is None
