@@ -30,16 +30,18 @@ def ranges_of(
     taken = dict(known)
     for project, entries in projects.items():
         parts: list[range] = []
+        covered: set[int] = set()
         sizes = (_LITTLE_ROOM,) if project in crowded else (_ROOM, _LITTLE_ROOM)
         roomy = _roomy(entries)
         numbers = sorted(_numbers(entries))
         for port in numbers:
-            if any(port in part for part in parts):
+            if port in covered:
                 continue
             part = range(port, port + 1)
             if port // _ROOM in roomy:
                 part = _room(port, sizes, project, holders, taken)
             parts.append(part)
+            covered.update(part)
             taken.update(dict.fromkeys(part, project))
         if roomy and sum(map(len, parts)) == len(numbers) and project not in known.values():
             spare = _spare(numbers[-1], sizes[0], project, holders, taken)
