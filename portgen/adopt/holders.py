@@ -130,6 +130,8 @@ class _Holders:
     # --- forwarders -------------------------------------------------------------------------------
 
     def forwarders(self) -> None:
+        """What passes connections on."""
+        self.draft.elsewhere += self.found.left_forwarders
         for one in self.found.forwarders:
             listen, bind = one.listen, one.bind
             if not self._may_listen(listen, bind):
@@ -158,7 +160,7 @@ class _Holders:
 
     def _may_listen(self, endpoint: Endpoint, bind: str) -> bool:
         """Whether somebody may listen there now: `ss` shows it, or was not asked, or can't be read."""
-        if "ss" not in self.found.kinds or endpoint.port in self.found.unread_ports:
+        if "ss" not in self.found.kinds or endpoint.port in self.found.left_ports:
             return True
         seen = self.seen.get((endpoint.transport, endpoint.port), ())
         return any(collide(bind or EVERYWHERE6, other or EVERYWHERE6) for other in seen)
@@ -294,6 +296,7 @@ class _Holders:
     def _is_elsewhere(self, one: Listener) -> bool:
         """Whether it is a forwarder that is left."""
         is_left = any(one.endpoint.overlaps(left) for left in self.draft.elsewhere)
+        is_left = is_left and (not one.is_seen or one.program in ("", *_FORWARDERS))
         if is_left:
             self.found.left.append(Left(one.said, "its forwarder is not taken over"))
         return is_left

@@ -40,7 +40,7 @@ class Effect(Struct):
 
 def judge(found: Sighted, draft: Draft, effects: Mapping[Said, Effect]) -> None:
     """Write down which rules are left, and which do nothing or let in more than anybody needs."""
-    held = _Held(draft, found.unread_ports)
+    held = _Held(draft, found.left_ports)
     for rule in found.firewall.rules:
         effect = effects[rule.said]
         why = _why_left(rule, effect, held)
@@ -72,11 +72,11 @@ def _published_past(
 
 
 class _Held:
-    """Which ports are whose. `assumed`: of programs that only a rule names; `unread`: of somebody whom a line
-    names that can't be read."""
+    """Which ports are whose. `assumed`: of programs that only a rule names; `left`: of lines that are
+    not taken over."""
 
-    def __init__(self, draft: Draft, unread: set[int]) -> None:
-        self.unread = unread
+    def __init__(self, draft: Draft, left: set[int]) -> None:
+        self.left = left
         self.reserved = {number for endpoint, _ in draft.reserved for number in endpoint.ports}
         self.assumed: set[Endpoint] = set()
         self.known: set[int] = set()
@@ -153,16 +153,16 @@ def _excess(rule: Rule, known: set[int], held: _Held) -> Iterator[Conflict]:
     """What a rule opens that nobody holds."""
     numbers = _numbers(rule)
     reserved = held.reserved & numbers - known
-    unread = held.unread & numbers - known - reserved
-    empty = numbers - known - reserved - unread
-    if not (known or reserved or unread):
+    left = held.left & numbers - known - reserved
+    empty = numbers - known - reserved - left
+    if not (known or reserved or left):
         message = f"rule for {_spelled(rule)}: no source names a holder"
         hint = f"delete it if nobody needs it: `ufw delete {' '.join(rule.rule.words)}`"
         yield Conflict("rule-without-holder", message, (rule.said,), hint)
     elif empty and len(numbers) > 1:
         parts = [f"{len(known)} are held"]
         parts += [f"{len(reserved)} are reserved"] * bool(reserved)
-        parts += [f"{len(unread)} are on lines that can't be read"] * bool(unread)
+        parts += [f"{len(left)} are of lines that are left"] * bool(left)
         opens = f"opens {len(numbers)} ports: {', '.join(parts)}, {len(empty)} are empty"
         message = f"rule for {_spelled(rule)} {opens}"
         hint = "portgen opens each held port by a rule of its own"

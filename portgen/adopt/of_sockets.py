@@ -40,7 +40,7 @@ def sight(text: Text, found: Sighted, processes: Mapping[int, Process]) -> None:
             # What looks like nothing of `ss` may be anything, a password too: it is not quoted.
             where = said(text.name, number, line if _LIKE.match(line) else "")
             found.left.append(Left(where, "not a line of `ss -tulnp`"))
-            found.unread_ports.update(map(int, _PORT.findall(line)))
+            found.left_ports.update(map(int, _PORT.findall(line)))
             continue
         for socket in sockets:
             bind = _bind(socket.address, line)
@@ -53,7 +53,7 @@ def _add(
     address = socket.address.partition("%")[0].replace("*", "")
     if not is_port(socket.port) or not is_bind(address):
         found.left.append(Left(where, "not at an address that an inventory can have"))
-        found.unread_ports.add(socket.port)
+        found.left_ports.add(socket.port)
         return
     transport: Transport = "udp" if socket.transport == "udp" else "tcp"
     endpoint = Endpoint(socket.port, transport, address=specific(bind.partition("%")[0]))

@@ -264,6 +264,7 @@ def _forwarder(
     why = forwarding.why_not(command)
     if why:
         found.left += [Left(one, why) for one in (where, *clients)]
+        found.left_forwarders.append(listen)
     elif not limits:
         found.forwarders.append(Forwarder(where, name, listen, unit, clients))
     elif own[0] is not None and len(own) == 1 and unit.clients == (ANY,):
@@ -274,6 +275,7 @@ def _forwarder(
             f"{' and '.join(limits)} keeps visitors out in a way that an inventory has no word for"
         )
         found.left += [Left(one, why) for one in (where, *clients)]
+        found.left_forwarders.append(listen)
 
 
 def _range(option: str) -> str | None:

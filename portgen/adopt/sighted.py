@@ -416,8 +416,9 @@ class Sighted(Struct):
     ] = {}  # whose ports another file of the project says anew, and which file
     drop_ins: dict[str, str] = {}  # by the names of units, files that change them
     forwarders: list[Forwarder] = []
+    left_forwarders: list[Endpoint] = []  # where those listen that an inventory can't say
     listeners: list[Listener] = []
-    unread_ports: set[int] = set()  # of lines of `ss` that can't be read, or not taken over
+    left_ports: set[int] = set()  # of lines of `ss` that are left
     servers: list[Server] = []
     removable: set[str] = set()  # nginx's files with nothing but servers: they may go as a whole
     streams: list[Listener] = []

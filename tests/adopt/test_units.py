@@ -83,7 +83,8 @@ def test_whom_socat_keeps_out_the_inventory_keeps_out(option: str, is_unit: bool
         [] if wanted is None else [wanted]
     )
     if wanted is None:
-        assert [entry.said.line for entry in result.lists.left] == [2]
+        left = [entry.said for entry in result.lists.left if entry.said.file == one.name]
+        assert [said.line for said in left] == [2]
 
 
 OPENING = {
@@ -192,6 +193,21 @@ def test_options_that_change_nothing_for_visitors_are_left_out(unit: str) -> Non
 def test_what_else_a_forwarder_says_keeps_it_the_teams(unit: str) -> None:
     rules = Text("ufw", "u.txt", "Status: active\n\n8080 ALLOW Anywhere\n", "u.txt")
     assert outcome(unit, "a.service", rules) == ([], [2])
+
+
+@pytest.mark.parametrize("program", ["", "socat", "node"])
+def test_the_port_of_a_forwarder_that_stays_is_nobody_elses(program: str) -> None:
+    """No rule for it is one without a holder, and nobody is made up who has it."""
+    rules = Text("ufw", "u.txt", "Status: active\n\n8080/tcp ALLOW Anywhere\n", "u.txt")
+    unit = Text("units", "a.service", forwards("TCP-LISTEN:8080,fork,if=wg0"), "a.service")
+    line = f'tcp LISTEN 0 5 0.0.0.0:8080 0.0.0.0:* users:(("{program}",pid=1,fd=5))\n'
+    sockets = [Text("ss", "ss.txt", line, "ss.txt")] * bool(program)
+    result = adopt.adopt(Sources([unit, rules, *sockets], {}.get), "box")
+    assert result.conflicts == ()
+    assert [one.port for one in ports_of(result)] == [8080] * (program == "node")
+    left = {one.said.file for one in result.lists.left}
+    stays = {"a.service", "u.txt", "ss.txt"} if program == "socat" else {"a.service", "u.txt"}
+    assert left == ({"a.service"} if program == "node" else stays)
 
 
 @pytest.mark.parametrize(
