@@ -16,42 +16,13 @@ from portgen.targets.systemd.reading import V6_ONLY, Socat
 # Options by which socat keeps visitors out.
 LIMITS = ("range", "tcpwrap", "tcpwrappers", "tcpwrapper", "lowport", "hosts-allow", "hosts-deny")
 # Options of an address that change neither who comes nor where it leads.
-_HARMLESS = {
-    *V6_ONLY,
-    *(
-        "fork",
-        "max-children",
-        "backlog",
-        "reuseaddr",
-        "so-reuseaddr",
-        "reuseport",
-        "so-reuseport",
-        "cloexec",
-    ),
-    *("keepalive", "so-keepalive", "keepidle", "keepintvl", "keepcnt", "nodelay", "tcp-nodelay"),
-    *("tcp-keepidle", "tcp-keepintvl", "tcp-keepcnt", "linger", "so-linger", "linger2"),
-    *(
-        "sndbuf",
-        "so-sndbuf",
-        "sndbuf-late",
-        "rcvbuf",
-        "so-rcvbuf",
-        "rcvbuf-late",
-        "children-shutup",
-    ),
-    *(
-        "mss",
-        "maxseg",
-        "tcp-maxseg",
-        "quickack",
-        "tcp-quickack",
-        "defer-accept",
-        "tcp-defer-accept",
-    ),
-    *("tos", "ip-tos", "priority", "so-priority", "nonblock", "o-nonblock"),
-    *("connect-timeout", "retry", "interval", "forever"),
-    *("su", "substuser", "su-d", "substuser-delayed", "setuid", "setgid", "setuid-early"),
-}
+_HARMLESS = re.compile(
+    r"fork|max-children|children-shutup|backlog|cloexec|(?:o-)?nonblock"
+    r"|(?:so-)?(?:reuseaddr|reuseport|keepalive|linger|priority)|linger2|(?:so-)?(?:snd|rcv)buf(?:-late)?"
+    r"|(?:tcp-)?(?:keepidle|keepintvl|keepcnt|nodelay|quickack|defer-accept|maxseg)|mss|(?:ip-)?tos"
+    r"|connect-timeout|retry|interval|forever"
+    r"|su(?:-d)?|substuser(?:-delayed)?|setuid(?:-early)?|setgid"
+)
 # The same of socat itself: logs, sizes, times, the family of its addresses.
 _OF_SOCAT = re.compile(r"-(?:d+[0-4]?|D|v|x|s|[46]|l[fpsymuh].*|[btT] .*)")
 # Settings of a unit by which it is in another network, or not at each interface.
@@ -85,7 +56,7 @@ def _is_known(option: str) -> bool:
     name = option.partition("=")[0].lower()
     if option.startswith("-"):
         return _OF_SOCAT.fullmatch(option) is not None
-    return name in _HARMLESS or name in LIMITS
+    return name in (*V6_ONLY, *LIMITS) or _HARMLESS.fullmatch(name) is not None
 
 
 def of_network(settings: Iterable[Setting]) -> str:
