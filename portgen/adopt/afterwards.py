@@ -97,9 +97,13 @@ def _of_nginx(found: Sighted, draft: Draft) -> Iterator[str]:
     replaced = [one for one in found.servers if one.is_replaced and not one.is_portgens]
     yield from _of_replaced(found, replaced)
     goes_on = any(server.replaced_locations for server in found.servers)
+    main = "" if found.main is None else found.on_the_host(found.main).file
+    if (replaced or goes_on) and found.takes_snippet:
+        what = "name the files of its `include snippets/…` one by one"
+        yield f"{main}: {what}: portgen-locations.conf will lie there, too"
     if (replaced or goes_on) and found.lacks_portgens:
         what = "write `include conf.d/portgen.conf;` at the end of its block `http`"
-        yield f"{found.main}: {what}: portgen's servers and upstreams are in it"
+        yield f"{main}: {what}: portgen's servers and upstreams are in it"
     for said in found.claimed_upstreams:
         what = "give this upstream another name, here and in each `proxy_pass`"
         yield f"{found.on_the_host(said).place}: {what}: those of portgen's begin with `portgen_`"
@@ -151,14 +155,25 @@ def _of_kept(found: Sighted, server: Server, taken: Mapping[str, set[int]]) -> I
         if listen.file != server.said.file:
             what = f"write `{listen.text} default_server;` into it, in place of what {listen.file} says"
         yield f"{place}: {what}: {why}"
+    yield from _of_names(found, server, taken)
+
+
+def _of_names(found: Sighted, server: Server, taken: Mapping[str, set[int]]) -> Iterator[str]:
+    """Which names it loses: those for which portgen's servers answer at a port of it."""
     ports = {listen.endpoint.port for listen in server.listen} or {_HTTP}
     shared = [name for _, name in server.names if ports & taken.get(name, set())]
-    if shared and server.redirects:
-        yield f"{place}: take {', '.join(shared)} out of its `server_name`"
-        first = server.names[0][1]
-        if first in shared and any("$server_name" in one.said.text for one in server.redirects):
-            what = f"write `https://{first}` in place of `https://$server_name`"
-            yield f"{place}: {what}: another name is its first one then"
+    if not shared or not server.redirects:
+        return
+    place = found.on_the_host(server.said).place
+    lines = [found.on_the_host(said) for said, name in server.names if name in shared]
+    own = found.on_the_host(server.said).file
+    others = dict.fromkeys(said.place for said in lines if said.file != own)
+    within = f" ({', '.join(others)})" if others else ""
+    yield f"{place}: take {', '.join(shared)} out of its `server_name`{within}"
+    first = server.names[0][1]
+    if first in shared and any("$server_name" in one.said.text for one in server.redirects):
+        what = f"write `https://{first}` in place of `https://$server_name`"
+        yield f"{place}: {what}: another name is its first one then"
 
 
 def _within(found: Sighted, server: Server) -> Iterator[str]:

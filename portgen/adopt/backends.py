@@ -27,6 +27,9 @@ class Backends:
         self.draft = draft
         self.own_ports = {one.endpoint.port for server in found.servers for one in server.listen}
         self.own_ports.update(one.port for one in draft.served)
+        self.wide_ports = {one.port for one in draft.served}  # at each address
+        for server in found.servers:
+            self.wide_ports |= {one.endpoint.port for one in server.listen if one.is_everywhere}
         self.taken = {entry.name for entry in draft.entries}
         self.assumed: set[str] = set()  # services that nginx alone names
 
@@ -67,7 +70,7 @@ class Backends:
         held = self.draft.at(Endpoint(port, "tcp"), LOOPBACK6)
         if held is not None and held[0].name not in self.assumed:
             is_same = self.draft.at(Endpoint(port, "tcp"), LOOPBACK) == held
-            if is_same or held[1].bind == LOOPBACK6:
+            if (is_same and held[1].bind == "") or held[1].bind == LOOPBACK6:
                 return held
         why = (
             f"leads to [{LOOPBACK6}]:{port}, and no source says that {LOOPBACK}:{port} is the same"

@@ -14,6 +14,7 @@ from portgen.plan.ports import Endpoint
 
 _TWICE = "another server has a name of this one, too: they stay your own"
 _OTHERWISE = "the servers of this name don't answer the same at each port: they stay your own"
+HTTPS = 443  # where a URL leads that says no port
 _USUAL = Endpoint(80, "tcp")  # where no `listen` says otherwise
 _MIXED = "one of its ports is for http and for https, at several addresses: it stays your own"
 NAMELESS = ("_", '""', "")  # what people write for any name
@@ -46,14 +47,20 @@ class Named:
             found += {listen.endpoint for listen in server.listen} or {_USUAL}
         return found
 
+    @property
+    def https_ports(self) -> set[int]:
+        """Where they answer https."""
+        listens = [listen for server in self.servers for listen in server.listen]
+        return {listen.endpoint.port for listen in listens if "ssl" in listen.options}
+
     def sends(self, names: set[str]) -> bool:
         """Whether all that they do for these names is to send visitors to https."""
         return all(server.is_redirect and names <= server.sent for server in self.servers)
 
     def _lost(self, server: Server) -> list[Said]:
-        """Redirects to https that portgen's server would not send: of a server without https, and to one name
-        for several."""
-        is_secure = any(map(_is_secure, self.servers))
+        """Redirects to https that portgen's server would not send: of a server without https at its usual
+        port, and to one name for several."""
+        is_secure = HTTPS in self.https_ports
         is_of_all = not server.is_redirect or server.sent >= set(self.names)
         is_kept = is_secure and is_of_all
         return [] if is_kept or not any(self.places) else [one.said for one in server.redirects]
@@ -69,10 +76,6 @@ class Named:
         for server in self.servers:
             found += [said for said, name in server.names if not _can_be(name)]
         return list(dict.fromkeys(found))
-
-
-def _is_secure(server: Server) -> bool:
-    return any("ssl" in listen.options for listen in server.listen)
 
 
 def _can_be(name: str) -> bool:

@@ -33,7 +33,7 @@ from portgen.adopt.directives import (
 )
 from portgen.adopt.fitting import fits
 from portgen.adopt.noting import NO_WORD, NOT_GIVEN, STATIC, Noting
-from portgen.adopt.sighted import Part, Place, Redirect, Said, Server, Slash
+from portgen.adopt.sighted import HERE, Part, Place, Redirect, Said, Server, Slash
 from portgen.formats.nginx import Node
 from portgen.inventory.values import FilePath
 from portgen.plan.facts import Location
@@ -116,6 +116,8 @@ def _why_unsaid(path: str, block: Sequence[Node], scope: Scope) -> str:
         if asks_for_another_host(part):
             return f"`{part.text}` asks the service for another host: the location stays your own"
     for node in block:
+        if node.name == HERE:
+            return "a pattern in it would include portgen's own files"
         if node.name == "include" and not is_known_include(node, scope.notes):
             return f"`{node.text}`: {NOT_GIVEN}"
         if not can_be_said(node, path):
@@ -148,6 +150,8 @@ def _is_usual(node: Node, words: Sequence[str], block: Sequence[Node], scope: Sc
 
 def _sends_all(node: Node, scope: Scope) -> bool:
     """Whether the location `/` sends everything to https that no other location takes."""
+    if any(inner.name == "return" for inner in scope.around):
+        return False  # that one answers before
     others = scope.server.prefixes - {"/", CHALLENGES, CHALLENGES.rstrip("/")}
     return not others and bool(sent_to_https(node, scope.names))
 

@@ -36,6 +36,7 @@ from portgen.adopt.sighted import (
     Sighted,
     Text,
     Upstream,
+    said,
 )
 from portgen.formats import nginx
 from portgen.formats.nginx import Node
@@ -55,7 +56,8 @@ def sight(texts: Sequence[Text], found: Sighted) -> None:
         for path in (_PORTGENS, SNIPPET):
             files.setdefault(path, f"{HERE};")
             places.setdefault(path, File(path, 0, is_rendered=True))
-        found.main = places["nginx.conf"].file
+        main = places["nginx.conf"]
+        found.main = said(main.file, main.above + 1, "nginx.conf")
     found.printed = printed(texts)
     folder = nginx.read_all(files)
     nodes = folder.nodes
@@ -97,11 +99,7 @@ class _Tree(Noting):
                 continue
             if node.name not in _BLOCKS or node.block is None:
                 self._of_all(node)
-        ours = next((at for at, node in enumerate(found) if node.path == _PORTGENS), None)
-        servers = [node for node in found[:ours] if node.name == "server"]
-        if self.found.main:
-            self.found.portgens_at = len(servers)
-            self.found.lacks_portgens = ours is None
+        self._note_portgens(found)
         begun = Counter((node.path, node.first) for node in blocks)
         for node in blocks:
             if node.name == "server":
@@ -112,6 +110,16 @@ class _Tree(Noting):
                 streams.sight(node, self)
             else:
                 self._alone(node)
+
+    def _note_portgens(self, nodes: Sequence[Node]) -> None:
+        """Where nginx reads portgen's own files, or will, once they are there."""
+        found = self.found
+        found.takes_snippet = any(node.name == HERE and node.path == SNIPPET for node in nodes)
+        ours = next((at for at, node in enumerate(nodes) if node.path == _PORTGENS), None)
+        servers = [node for node in nodes[:ours] if node.name == "server"]
+        if found.main:
+            found.portgens_at = len(servers)
+            found.lacks_portgens = ours is None
 
     def _of_all(self, node: Node) -> None:
         """What is said for all servers."""

@@ -92,12 +92,8 @@ class _Reading:
 
     def look_around(self, block: Sequence[Node]) -> None:
         """All the locations of a server: what each one means follows from the others, too."""
+        self._look_for_portgens(block)
         for node in block:
-            is_ours = node.name == "include" and node.words[-1].endswith(SNIPPET)
-            if node.name == HERE:
-                self.server.takes_rendered.add(node.path)
-            elif is_ours or node.path.endswith(SNIPPET):
-                self.server.includes_portgen = True
             if answers_the_rest(node):
                 self.server.answers_the_rest = True
             if node.name == "location":
@@ -105,6 +101,16 @@ class _Reading:
         sent = [node for node in block if node.name in SENT_HEADERS]
         self.server.sends_headers = {node.name for node in sent}
         self.server.set_headers = [self.notes.header(node) for node in sent if own_header(node)]
+
+    def _look_for_portgens(self, block: Iterable[Node]) -> None:
+        """Whether portgen's own files are in it, or a pattern would include them, in whichever block."""
+        for node in block:
+            is_ours = node.name == "include" and node.words[-1].endswith(SNIPPET)
+            if node.name == HERE:
+                self.server.takes_rendered.add(node.path)
+            elif is_ours or node.path.endswith(SNIPPET):
+                self.server.includes_portgen = True
+            self._look_for_portgens(node.block or ())
 
     def _count_location(self, node: Node) -> None:
         words = [word for word in node.words[1:] if word != "^~"]
@@ -164,6 +170,8 @@ class _Reading:
         elif leads_on(node):
             self.notes.left(node, NO_WORD)
         elif node.name in ("root", "index", "try_files"):
+            if node.name == "root":
+                self.server.root = node.words[-1]
             self.files.append(node)
         elif is_inherited(node):
             if not own_header(node):  # those are in `set_headers`

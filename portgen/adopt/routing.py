@@ -134,9 +134,10 @@ class _Routing:
     def _keep_including(self) -> None:
         """Keep each server that includes portgen's locations, and is not the default one: it has those that
         the default one has, and goes on having them."""
-        others = [one for one in self.held if one is not self.default and _includes_portgens(one)]
+        others = [one for one in self.named if one is not self.default and _includes_portgens(one)]
         for one in others:
-            self._keep(one, _INCLUDES)
+            if one in self.held:
+                self._keep(one, _INCLUDES)
         if self.default is None or not others:
             return
         place = others[0].servers[0].said.place
@@ -286,7 +287,7 @@ class _Routing:
 
     def _why_taken(self, site: Site) -> str:
         """Who has a port that nginx has not now; "" where nobody is known for it."""
-        there = self.backends.own_ports
+        there = self.backends.wide_ports
         streams = {one.endpoint.port: one.said.place for one in self.found.streams}
         for port in site.ports:
             held = None if port in there else self.draft.at(Endpoint(port, "tcp"))
@@ -446,7 +447,8 @@ def _including(served: list[Named]) -> Named | None:
 
 
 def _includes_portgens(one: Named) -> bool:
-    return any(server.includes_portgen for server in one.servers)
+    """Whether servers of the team's do."""
+    return any(server.includes_portgen and not server.is_portgens for server in one.servers)
 
 
 def _paths(one: Named) -> int:

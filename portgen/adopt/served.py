@@ -86,6 +86,8 @@ class _Served:
         is_secure = any(site.certificate for site in sites)
         for redirect in server.redirects:
             self.verdicts.take_or_leave(redirect.said, _SECURED, is_there=is_secure)
+            if is_secure and "301" not in redirect.said.text.split():
+                self.verdicts.differ(redirect.said, ["portgen's server sends 301"])
 
     def _settings(self, server: Server, sites: list[Site]) -> None:
         for part in server.settings:

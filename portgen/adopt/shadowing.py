@@ -78,7 +78,8 @@ class Shadowing:
         nginx asks wildcards before those."""
         for name in one.names:
             for other in () if fits_hash(name) else (*self.wild, *self.patterns):
-                if other is not one and (other in self.patterns or _covers(other, one)):
+                is_first = other in self.patterns or _covers(other, one)
+                if other is not one and is_first and not _only_redirects(other):
                     who = ", ".join(word for _, word in other.servers[0].names)
                     return f"{name} is so long that {who} would be asked first: it stays your own"
         return ""

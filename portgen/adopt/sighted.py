@@ -300,6 +300,7 @@ class Server(Struct):
     is_portgens: bool = False  # whether portgen rendered it
     takes_rendered: set[str] = set()  # portgen's files that a pattern in it will include
     includes_portgen: bool = False  # whether portgen's own locations are in it
+    root: str = ""  # the folder of its files
     # What was decided.
     is_default: bool = False  # its routes are those of the inventory's default site
     is_replaced: bool = False  # portgen's own takes its place
@@ -430,7 +431,10 @@ class Sighted(Struct):
     portgens_at: int | None = (
         None  # how many servers nginx reads before conf.d/portgen.conf, if at all
     )
-    main: str = ""  # nginx.conf, if it is there
+    main: Said | None = None  # nginx.conf, where all of nginx's folder is there
+    takes_snippet: bool = (
+        False  # whether a pattern for all servers would include portgen's locations
+    )
     lacks_portgens: bool = False  # whether it does not include conf.d/portgen.conf
     printed: dict[str, list[tuple[int, str]]] = {}  # by dumps: from which line on which file
     firewall: Firewall = field(default_factory=Firewall)

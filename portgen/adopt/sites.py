@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from portgen.adopt.draft import Site
-from portgen.adopt.grouping import Named
+from portgen.adopt.fitting import fits
+from portgen.adopt.grouping import HTTPS, Named
 from portgen.adopt.nginx_files import host_path
 from portgen.adopt.sighted import Listen, Server
 from portgen.formats import nginx
+from portgen.inventory.values import FilePath
 
 _HTTP = 80
 _CHALLENGES = "answers a certificate authority for"
@@ -46,6 +48,7 @@ class Sites:
                 _listen(made, listen)
             _secure(made, server)
             made.http2 = made.http2 or server.setting("http2") == "on"
+        for server in sorted(one.servers, key=_is_secure):  # portgen's answers challenges by http
             made.acme = made.acme or host_path(server, "acme")
         if made.listen is None and made.listen_tls is None and one.servers[0].said.line:
             made.listen = _HTTP
@@ -63,20 +66,19 @@ class Sites:
                 yield from (endpoint.port for endpoint in other.endpoints)
 
     def takes(self, redirect: Named, sites: Iterable[Site]) -> bool:
-        """Whether portgen's servers listen at each port of servers that send visitors to https."""
+        """Whether portgen's servers listen at each port of servers that send visitors to https, and send them
+        to the same port."""
         ports = {endpoint.port for endpoint in redirect.endpoints}
-        return all(ports <= set(site.ports) for site in sites)
+        return all(ports <= set(site.ports) and site.https_port == HTTPS for site in sites)
 
     def why_not(self, name: str, one: Named) -> str:
         """Why portgen's server can't be like those of a name; "" where it can."""
         site = self.site(name, one)
-        names = [name] if name else one.names
-        for each in names:
+        for each in [name] if name else one.names:
             for server in self._answering(each, site.http_port, one):
-                if server.answers_challenges and host_path(server, "acme") != site.acme:
-                    return (
-                        f"the server at {server.said.place} {_CHALLENGES} {each}: it stays your own"
-                    )
+                why = _why_otherwise(server, site, each)
+                if why:
+                    return f"the server at {server.said.place} {why}: it stays your own"
             why = self._why_split(each, site, one)
             if why:
                 return why
@@ -96,7 +98,7 @@ class Sites:
         """The folders of the challenges that others answer."""
         for name in names:
             for server in self._answering(name, site.http_port, one):
-                folder = host_path(server, "acme")
+                folder = _folder(server)
                 if folder:
                     yield folder
 
@@ -117,6 +119,39 @@ class Sites:
             server for server in there if any(_is_pattern(word) for _, word in server.names)
         ]
         return [*patterns, *default]
+
+
+def _why_otherwise(server: Server, site: Site, name: str) -> str:
+    """What a server answers at a site's port for http that portgen's would not; "" where nothing."""
+    if server.redirects and site.is_secure and site.https_port != HTTPS:
+        return f"sends visitors of {name} to {HTTPS}, where it does not listen"
+    folder = _folder(server)
+    is_same = bool(folder) and folder == site.acme
+    return "" if is_same or not _may_answer_challenges(server) else f"{_CHALLENGES} {name}"
+
+
+def _folder(server: Server) -> str:
+    """The folder out of which a server answers challenges; "" where nobody knows it, or some may not ask."""
+    if any(part.about in ("clients", "auth_file") for part in server.inherited):
+        return ""
+    if server.answers_challenges:
+        return host_path(server, "acme")
+    is_plain = "$" not in server.root and fits(server.root, FilePath)
+    return server.root.rstrip("/") if is_plain and _has_files(server) else ""
+
+
+def _may_answer_challenges(server: Server) -> bool:
+    return server.answers_challenges or _has_files(server)
+
+
+def _has_files(server: Server) -> bool:
+    """Whether a path without a location of its own is one of its files."""
+    is_led_away = any(place.fact.route.path == "/" for place in server.places)
+    return bool(server.root) and not server.redirects and not is_led_away
+
+
+def _is_secure(server: Server) -> bool:
+    return any("ssl" in listen.options for listen in server.listen)
 
 
 def _at(port: int, servers: Iterable[Server]) -> Iterator[Server]:

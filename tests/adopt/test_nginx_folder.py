@@ -364,7 +364,8 @@ def test_a_service_of_ipv6_is_not_that_of_ipv4() -> None:
     both = server("a.org", APP.replace("/app/", "/x/"), app, API)
     assert sorted(routes(of(both))) == ["/api/", "/x/"]
     texts = [Text("nginx", "a.conf", one, "a.conf")]
-    for address, expected in (("*", ["/app/"]), ("0.0.0.0", []), ("[::1]", ["/app/"])):
+    expected_by_address = {"*": ["/app/"], "0.0.0.0": [], "[::1]": ["/app/"], "[::]": []}
+    for address, expected in expected_by_address.items():
         ss = f'tcp LISTEN 0 9 {address}:8080 *:* users:(("app",pid=1,fd=3))\n'
         found = adopt.adopt(Sources([*texts, Text("ss", "ss.txt", ss)], {}.get), "box")
         assert [name for name in routes(found) if name == "/app/"] == expected
@@ -429,4 +430,57 @@ def test_a_pattern_in_a_server_must_not_include_portgens_files(pattern: str) -> 
     steps = folder(**{"nginx.conf": main, "sites-enabled/a": site}).steps
     assert any(
         f"name the files of its `include {folder_of}/…` one by one" in step for step in steps
+    )
+
+
+def test_a_pattern_elsewhere_must_not_include_portgens_files_either() -> None:
+    nested = APP.replace("{", "{ include conf.d/*.conf;")
+    site = {"sites-enabled/a": server("a.org", nested, API, "location = /x { return 410; }")}
+    result = folder(**site)
+    assert any("include conf.d/…` one by one" in step for step in result.steps)
+    assert "a pattern in it would include portgen's own files" in left(result).values()
+    main = "http { include snippets/*.conf; include conf.d/*.conf; include sites-enabled/*; }"
+    steps = folder(**{"nginx.conf": main, "sites-enabled/a": server("a.org", APP, API)}).steps
+    assert any(
+        step.startswith("nginx.conf: name the files of its `include snippets/…`") for step in steps
+    )
+
+
+INCLUDE = "include snippets/portgen-locations.conf;"
+SECOND = {
+    "kept for its address": server("b.org", INCLUDE, "root /srv;", listen="listen 127.0.0.1:80;"),
+    "in a location": server("b.org", f"location / {{ root /srv; {INCLUDE} }}"),
+}
+
+
+@pytest.mark.parametrize("what", SECOND)
+def test_portgens_locations_are_looked_for_in_each_server(what: str) -> None:
+    result = folder(
+        **{
+            "conf.d/a.conf": server("a.org", INCLUDE, APP, "location = /x { return 410; }"),
+            "conf.d/b.conf": SECOND[what],
+            "snippets/portgen-locations.conf": RENDERED
+            + "location ^~ /wiki/ { proxy_pass http://127.0.0.1:8083; }\n",
+        }
+    )
+    assert "/app/" not in routes(result)
+    assert "the server at conf.d/b.conf:1 would get it, too" in left(result).values()
+
+
+def test_the_step_about_portgens_servers_names_the_file_of_the_host() -> None:
+    site = server("a.org", APP, API)
+    dump = "# configuration file /etc/nginx/nginx.conf:\nhttp { include /etc/nginx/sites-enabled/*; }\n\n"
+    dump += f"# configuration file /etc/nginx/sites-enabled/a:\n{site}\n"
+    steps = adopt.adopt(Sources([Text("nginx", "dump.txt", dump, "dump.txt")], {}.get), "box").steps
+    assert any(step.startswith("/etc/nginx/nginx.conf: write `include conf.d/") for step in steps)
+
+
+def test_a_name_in_an_included_file_is_named_there() -> None:
+    files = {
+        "conf.d/a.conf": server("", "include names/a;", "return 301 https://$host$request_uri;"),
+        "conf.d/b.conf": server("a.org", APP, API, listen=SECURE),
+        "names/a": "server_name a.org b.org;",
+    }
+    assert any(
+        "take a.org out of its `server_name` (names/a:1)" in step for step in folder(**files).steps
     )

@@ -294,6 +294,35 @@ def test_challenges_that_another_server_answers_are_a_sites_too(who: str) -> Non
     assert "acme: /srv/acme" in of(sends + two + secure).source.text
 
 
+NO_FOLDERS = [
+    "location ^~ /.well-known/ { root /srv/www; }",
+    "location /.well-known/acme-challenge/ { proxy_pass http://127.0.0.1:8888; }",
+    "location ~ /\\.well-known { root /srv/www; }",
+    "allow 10.0.0.0/8;\ndeny all;\n" + CHALLENGES.format("root /srv/acme;"),
+]
+
+
+@pytest.mark.parametrize("lines", NO_FOLDERS)
+def test_challenges_that_another_server_answers_otherwise_keep_the_server(lines: str) -> None:
+    sends = server("", lines, f"location / {{ {TO_HTTPS} }}", listen="listen 80 default_server;")
+    result = of(sends + server("a.org", APP, API, listen=SECURE))
+    assert "server_name" not in result.source.text
+    assert "answers a certificate authority for a.org" in left(result)["server_name a.org"]
+
+
+def test_the_files_of_a_default_server_are_those_of_challenges_too() -> None:
+    """As certbot uses the folder of the distribution's own site."""
+    files = server("_", "root /srv/www;", "location / { try_files $uri $uri/ =404; }")
+    result = of(files + server("a.org", APP, API, listen=SECURE))
+    assert "acme: /srv/www" in result.source.text
+
+
+def test_of_two_folders_at_one_name_the_one_by_http_counts() -> None:
+    secure = server("a.org", CHALLENGES.format("root /srv/other;"), APP, API, listen=SECURE)
+    plain = server("a.org", CHALLENGES.format("root /srv/acme;"), f"location / {{ {TO_HTTPS} }}")
+    assert "acme: /srv/acme" in of(secure + plain).source.text
+
+
 def test_two_folders_of_challenges_are_of_two_sites() -> None:
     sends = [
         server(name, CHALLENGES.format(f"root /srv/{name};"), f"location / {{ {TO_HTTPS} }}")
@@ -332,6 +361,41 @@ def test_a_redirect_that_portgens_server_would_not_send_stays() -> None:
     to_one = server("a.org b.org", "return 301 https://a.org$request_uri;")
     result = of(to_one, server("a.org b.org", APP, API, listen=SECURE))
     assert "server_name" not in result.source.text
+
+
+def test_a_redirect_to_the_usual_port_stays_where_https_is_at_another() -> None:
+    at_8443 = SECURE.replace("443", "8443")
+    result = of(server("a.org", TO_HTTPS), server("a.org", APP, API, listen=at_8443))
+    assert not any("0.conf" in step for step in result.steps)
+    for beside in (server("a.org b.org", TO_HTTPS), server("", TO_HTTPS)):
+        result = of(beside, server("a.org", APP, API, listen=at_8443))
+        assert (
+            "sends visitors of a.org to 443, where it does not listen"
+            in left(result)["server_name a.org"]
+        )
+
+
+def test_another_code_of_a_redirect_is_a_difference() -> None:
+    result = of(
+        server("a.org", TO_HTTPS.replace("301", "308")), server("a.org", APP, API, listen=SECURE)
+    )
+    assert different(result)["return 308 https://$host$request_uri"] == "portgen's server sends 301"
+
+
+def test_a_return_answers_before_any_location() -> None:
+    closed = server("a.org", "return 444;", f"location / {{ {TO_HTTPS} }}")
+    result = of(closed, server("a.org", APP, API, listen=SECURE))
+    assert not any("0.conf" in step and "portgen renders one" in step for step in result.steps)
+
+
+def test_nginx_has_a_port_only_where_it_listens_at_each_address() -> None:
+    own = server("localhost", "return 410;", listen="listen 127.0.0.1:80;")
+    secure = server("a.org", APP, API, listen=SECURE)
+    ss = 'tcp LISTEN 0 9 192.0.2.1:80 *:* users:(("haproxy",pid=1,fd=3))\n'
+    ss += 'tcp LISTEN 0 9 *:443 *:* users:(("nginx",pid=2,fd=3))\n'
+    texts = [Text("nginx", "a.conf", own + secure, "a.conf"), Text("ss", "ss.txt", ss)]
+    result = adopt.adopt(Sources(texts, {}.get), "box")
+    assert "would listen at 80, too" in left(result)["server_name a.org"]
 
 
 def test_a_name_is_taken_out_only_at_a_port_of_portgens() -> None:
