@@ -19,6 +19,7 @@ from portgen.adopt import (
     afterwards,
     allowing,
     binding,
+    bridging,
     entries,
     holders,
     into,
@@ -115,6 +116,8 @@ def adopt_into(sources: Sources, base: Onto) -> tuple[Adopted, Edited]:
 
 def _decided(found: Sighted, base: Onto | None) -> tuple[Draft, dict[Said, Effect]]:
     draft = holders.draft(found)
+    allowing.leave_refused(found, draft)
+    bridging.decide(found, draft)
     if base is None:
         routing.decide(found, draft)
         return draft, allowing.decide(found, draft)

@@ -19,15 +19,18 @@ from portgen.adopt.matching import (
     LETS_IN,
     Rules,
     are_among,
+    covers,
     families_of,
     is_about,
+    may_let_in,
     of_each_family,
     overlap,
     source_of,
     spans,
 )
-from portgen.adopt.sighted import Firewall, Rule, Said, Sighted
+from portgen.adopt.sighted import Firewall, Left, Rule, Said, Sighted
 from portgen.inventory.zones import BY_INTERFACE
+from portgen.plan.facts import Unit
 from portgen.plan.ports import (
     EVERYWHERE,
     EVERYWHERE6,
@@ -46,24 +49,50 @@ def decide(found: Sighted, draft: Draft) -> dict[Said, Effect]:
         _assume(found, draft)
     decided = _Decided(found.firewall)
     for entry, port in draft.ports():
-        if entry.via == "docker":
-            port.allow = decided.of_published(port)
-            if port.allow is None:
-                place = found.firewall.filters[0].place
-                comment = (
-                    f"rules of DOCKER-USER decide who may come ({place}): `allow` has to say whom"
-                )
-                entry.comments += [comment] * (comment not in entry.comments)
-        else:
-            port.allow = decided.of_port(port.endpoint, port.bind)
-            if entry.via == "socat":
-                _as_the_unit_says(found, port, decided)
-        decided.leave_interfaces(port, is_bound=entry.via in ("docker", "socat"))
+        _allow(decided, entry, port)
+        if entry.via == "socat":
+            _as_the_unit_says(found, port, decided)
+        elif entry.via == "docker" and port.allow is None:
+            place = found.firewall.filters[0].place
+            comment = f"rules of DOCKER-USER decide who may come ({place}): `allow` has to say whom"
+            entry.comments += [comment] * (comment not in entry.comments)
     allowed = _of_nginx(found, draft, decided)
     if draft.nginx is not None:
         draft.nginx.allow = allowed
     judging.judge(found, draft, decided.effects)
     return decided.effects
+
+
+def _allow(decided: _Decided, entry: Entry, port: Port) -> None:
+    """Write down at a port who may come, as the firewall has it."""
+    if entry.via == "docker":
+        port.allow = decided.of_published(port)
+    else:
+        port.allow = decided.of_port(port.endpoint, port.bind)
+    decided.leave_interfaces(port, is_bound=entry.via in ("docker", "socat"))
+
+
+def leave_refused(found: Sighted, draft: Draft) -> None:
+    """Leave forwarders, and containers by IPv6, to which a rule that stays in ufw lets somebody in: portgen's
+    would not. Before the routes: nginx may go on leading there."""
+    probing = _Decided(found.firewall)
+    for entry, port in list(draft.ports()):
+        by_ufw = entry.via == "socat" or (entry.via == "docker" and is_ipv6(port.bind))
+        if not by_ufw or is_loopback(port.bind) or not found.firewall.known:
+            continue
+        _allow(probing, entry, port)
+        clients = [one for unit in _units_of(found, port) for one in unit.clients if one != ANY]
+        rule = probing.refused(port, clients)
+        if rule is None:
+            port.allow = None
+            continue
+        why = "an inventory can't say whom this rule lets in, and portgen would refuse them"
+        said = [*port.said]
+        for forwarder in found.forwarders:
+            said += forwarder.clients if forwarder.said in port.said else ()
+        found.left += [Left(one, f"{why}: {rule.said.text} ({rule.said.place})") for one in said]
+        draft.elsewhere.append(port.endpoint)
+        draft.drop(entry, port)
 
 
 def _reserve_ssh(found: Sighted, draft: Draft) -> None:
@@ -187,6 +216,25 @@ class _Decided:
         self._lose_interfaces(alone, why)
         port.allow = [source for source in port.allow if source not in alone]
 
+    def refused(self, port: Port, clients: list[str]) -> Rule | None:
+        """A rule that lets somebody in to a port who is not among those that may come. `clients`: whom
+        systemd lets in now; none where it lets in everybody."""
+        allowed = port.allow
+        if allowed is None or self.firewall.active is False:
+            return None
+        for rule in self.about(port.endpoint):
+            for family in families_of(port.bind):
+                is_shadowed = port.endpoint in self.effects[rule.said].shadowed
+                if is_shadowed or not may_let_in(rule, port.endpoint, port.bind, family):
+                    continue
+                network = ALL_OF[family] if rule.rule.source == ANY else rule.rule.source
+                interface = f"{BY_INTERFACE}{rule.rule.interface}"
+                is_whole = rule.rule.interface is not None and interface in allowed
+                visitors = _among(network, clients) if clients else [network]
+                if not is_whole and not all(are_among(one, allowed) for one in visitors):
+                    return rule
+        return None
+
     def _interfaces(self, endpoint: Endpoint, family: int) -> set[str]:
         """The sources of the rules about a family's packets to a port."""
         rules = [one for one in self.about(endpoint) if is_about(one, endpoint, "", family)]
@@ -287,6 +335,20 @@ def _lost(rule: Rule) -> list[str]:
     if one.logged:
         return ["that ufw logs it is left out"]
     return []
+
+
+def _among(network: str, clients: Iterable[str]) -> list[str]:
+    """The visitors of a network who are among some."""
+    found = []
+    for client in clients:
+        if covers(network, client) or covers(client, network):
+            found.append(client if covers(network, client) else network)
+    return found
+
+
+def _units_of(found: Sighted, port: Port) -> list[Unit]:
+    """The units of a port's forwarders."""
+    return [one.unit for one in found.forwarders if one.said in port.said]
 
 
 def _as_the_unit_says(found: Sighted, port: Port, decided: _Decided) -> None:

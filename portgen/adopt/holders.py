@@ -43,7 +43,6 @@ def draft(found: Sighted) -> Draft:
     made.host_containers()
     for _, port in made.draft.ports():
         port.settle()
-    bridging.decide(found, made.draft)
     for wrong in found.wrong:
         made.draft.conflicts.append(Conflict("bad-address", wrong.why, (wrong.said,)))
     for project, place in found.team_files.items():

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from ipaddress import ip_network
 
+from portgen.adopt.fitting import WILD
 from portgen.adopt.sighted import Rule
 from portgen.formats import ports
 from portgen.inventory.zones import BY_INTERFACE
@@ -101,6 +102,19 @@ def is_about(rule: Rule, endpoint: Endpoint, bind: str, family: int) -> bool:
     if one.port is None:
         return not one.application
     return any(endpoint.port in part and endpoint.ports[-1] in part for part in spans(one.port))
+
+
+def may_let_in(rule: Rule, endpoint: Endpoint, bind: str, family: int) -> bool:
+    """Whether a rule lets somebody in to a port, also by one of several addresses, or with an interface and a
+    network at once, which an inventory can't say."""
+    one = rule.rule
+    if one.action not in LETS_IN or one.interface == "lo" or source_of(rule, family) is None:
+        return False
+    to = one.to
+    if bind in WILD and to not in EVERYBODY and is_ipv6(to) == (family == 6):
+        to = ANY
+    plain = one._replace(source=ANY, interface=None, to=to)
+    return is_about(rule._replace(rule=plain), endpoint, bind, family)
 
 
 def _is_to(to: str, bind: str, family: int) -> bool:

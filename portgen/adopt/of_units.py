@@ -58,6 +58,7 @@ _CLIENTS = ("IPAddressAllow", "IPAddressDeny")
 _LISTENS = ("ListenStream", "ListenDatagram")
 # Settings that may be there several times, of which an empty one takes back those before it.
 _LISTED = (_LISTENS, ("ExecStart",), ("IPAddressAllow",), ("IPAddressDeny",))
+_DENIES = "IPAddressDeny= keeps some visitors out, and an inventory says who may come"
 # Options by which programs say where they listen: `-b 0.0.0.0:5400`, `--port=5400`.
 _OPTIONS = re.compile(
     r"--?(?:p|port|http-port|listen|listen-address|bind|b|addr|address|http)(?:=(?P<value>.*))?"
@@ -148,6 +149,12 @@ def _sight_forwarder(text: Text, name: str, own: Sequence[Setting], found: Sight
     command = next(one for one in own if one.name == "ExecStart")
     clients = tuple(_said(text.name, one) for one in own if one.name in _CLIENTS)
     read = reading.socat(systemd.words(command.value))
+    is_denied = any(one.name == "IPAddressDeny" and one.value for one in own)
+    if read is not None and is_denied and unit.clients == (ANY,):
+        said = (_said(text.name, command), *clients)
+        found.left += [Left(one, _DENIES) for one in said]
+        found.left_forwarders.append(unit.listen)
+        return True
     if read is not None:
         _forwarder(_said(text.name, command), name, read, unit, clients, found)
     return read is not None

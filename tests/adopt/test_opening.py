@@ -427,9 +427,49 @@ def test_a_forwarder_of_ipv4_is_none_of_ipv6_by_an_interface() -> None:
     )
     rules = text("ufw", "open.sh", "ufw default deny\nufw allow in on eth0 to any port 8080\n")
     result = adopted(unit, rules)
-    assert sources_of(result, 8080) == ()
-    whys = [one.why for one in result.lists.different if one.said.file == "open.sh"]
-    assert ["listens by one family" in why for why in whys] == [True]
+    assert list(planner.make(result.source.inventory).services) == []
+    (why,) = [one.why for one in result.lists.left if one.said.file == "a.service"]
+    assert why.startswith("an inventory can't say whom this rule lets in, and portgen would refuse")
+    assert result.steps == ()
+
+
+STAYING = {
+    "ufw allow from 10.8.0.0/24 to 10.8.0.1 port 8080 proto tcp": False,
+    "ufw allow in on tailscale0 from 100.64.0.0/10 to any port 8080 proto tcp": False,
+    "ufw allow from 192.168.1.5 to 10.8.0.1 port 8080 proto tcp": True,
+    "ufw deny from 10.8.0.0/24 to 10.8.0.1 port 8080 proto tcp": True,
+    "ufw allow from 10.8.0.0/24 to 10.8.0.1 port 8081 proto tcp": True,
+}
+
+
+@pytest.mark.parametrize("rule", STAYING)
+def test_a_forwarder_stays_where_a_rule_that_stays_lets_in_others(rule: str) -> None:
+    command = "ExecStart=/usr/bin/socat TCP-LISTEN:8080,fork,reuseaddr TCP:10.0.0.5:80"
+    unit = text("units", "a.service", f"[Service]\n{command}\n")
+    lan = "ufw allow from 192.168.1.0/24 to any port 8080 proto tcp\n"
+    result = adopted(unit, text("ufw", "u.sh", f"ufw default deny\n{lan}{rule}\n"))
+    is_taken = "to: 10.0.0.5:80" in result.source.text.replace('"', "")
+    assert is_taken == STAYING[rule]
+    narrow = text(
+        "units",
+        "a.service",
+        f"[Service]\n{command}\nIPAddressDeny=any\nIPAddressAllow=192.168.1.0/25\n",
+    )
+    result = adopted(narrow, text("ufw", "u.sh", f"ufw default deny\n{lan}{rule}\n"))
+    assert "to: 10.0.0.5:80" in result.source.text.replace('"', "")
+
+
+@pytest.mark.parametrize("denied", ["192.168.1.0/24", "0.0.0.0/0"])
+def test_a_forwarder_that_keeps_some_out_stays(denied: str) -> None:
+    unit = text(
+        "units",
+        "a.service",
+        "[Service]\nExecStart=/usr/bin/socat TCP6-LISTEN:8080,fork TCP4:10.0.0.5:80\n"
+        f"IPAddressDeny={denied}\nIPAddressAllow=192.168.1.0/24\n",
+    )
+    result = adopted(unit, text("ufw", "u.sh", "ufw allow 8080/tcp\n"))
+    assert list(planner.make(result.source.inventory).services) == []
+    assert [one.said.line for one in result.lists.left if one.said.file == "a.service"] == [2, 3, 4]
 
 
 def socket(address: str, program: str, more: str = "") -> str:
