@@ -81,8 +81,8 @@ def leave_refused(found: Sighted, draft: Draft) -> None:
         if not by_ufw or is_loopback(port.bind) or not found.firewall.known:
             continue
         _allow(probing, entry, port)
-        clients = [one for unit in _units_of(found, port) for one in unit.clients if one != ANY]
-        rule = probing.refused(port, clients)
+        clients = [_visitors(unit) for unit in _units_of(found, port) if unit.clients != (ANY,)]
+        rule = probing.refused(port, clients[0] if clients else None)
         if rule is None:
             port.allow = None
             continue
@@ -216,9 +216,9 @@ class _Decided:
         self._lose_interfaces(alone, why)
         port.allow = [source for source in port.allow if source not in alone]
 
-    def refused(self, port: Port, clients: list[str]) -> Rule | None:
+    def refused(self, port: Port, clients: list[str] | None) -> Rule | None:
         """A rule that lets somebody in to a port who is not among those that may come. `clients`: whom
-        systemd lets in now; none where it lets in everybody."""
+        systemd lets in now; None where it lets in everybody."""
         allowed = port.allow
         if allowed is None or self.firewall.active is False:
             return None
@@ -230,7 +230,7 @@ class _Decided:
                 network = ALL_OF[family] if rule.rule.source == ANY else rule.rule.source
                 interface = f"{BY_INTERFACE}{rule.rule.interface}"
                 is_whole = rule.rule.interface is not None and interface in allowed
-                visitors = _among(network, clients) if clients else [network]
+                visitors = [network] if clients is None else _among(network, clients)
                 if not is_whole and not all(are_among(one, allowed) for one in visitors):
                     return rule
         return None
@@ -346,6 +346,12 @@ def _among(network: str, clients: Iterable[str]) -> list[str]:
     return found
 
 
+def _visitors(unit: Unit) -> list[str]:
+    """The networks that systemd lets in to a forwarder, besides the host itself."""
+    known = [network(source) for source in unit.clients]
+    return [one for one in known if one and not is_loopback(one.partition("/")[0])]
+
+
 def _units_of(found: Sighted, port: Port) -> list[Unit]:
     """The units of a port's forwarders."""
     return [one.unit for one in found.forwarders if one.said in port.said]
@@ -356,8 +362,7 @@ def _as_the_unit_says(found: Sighted, port: Port, decided: _Decided) -> None:
     for one in found.forwarders:
         if one.said not in port.said or one.unit.clients == (ANY,):
             continue
-        known = [network(source) for source in one.unit.clients]
-        clients = [one for one in known if one and not is_loopback(one.partition("/")[0])]
+        clients = _visitors(one.unit)
         if port.allow is None:
             port.allow = clients
         else:

@@ -453,7 +453,7 @@ def test_a_forwarder_stays_where_a_rule_that_stays_lets_in_others(rule: str) -> 
     narrow = text(
         "units",
         "a.service",
-        f"[Service]\n{command}\nIPAddressDeny=any\nIPAddressAllow=192.168.1.0/25\n",
+        f"[Service]\n{command}\nIPAddressDeny=any\nIPAddressAllow=localhost 192.168.1.0/25\n",
     )
     result = adopted(narrow, text("ufw", "u.sh", f"ufw default deny\n{lan}{rule}\n"))
     assert "to: 10.0.0.5:80" in result.source.text.replace('"', "")
