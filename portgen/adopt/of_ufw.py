@@ -231,7 +231,14 @@ def _read(words: list[str]) -> ufw.Rule | None:
             port, transport = ufw.APPLICATIONS[words[-1]]
             words = [*words[:-1], "proto", transport, "from", "any", "to", "any", "port", port]
     rule = ufw.line(shlex.join(["ufw", *words]))
-    return None if rule is None else _canonical(_named(rule))
+    if rule is None or any(map(_is_open, rule._replace(comment=None))):
+        return None
+    return _canonical(_named(rule))
+
+
+def _is_open(field: object) -> bool:
+    """Whether a shell would have to say what a field of a rule is."""
+    return isinstance(field, str) and ("$" in field or "`" in field)
 
 
 def _packets(rule: ufw.Rule) -> ufw.Rule:

@@ -11,25 +11,23 @@ import shlex
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from portgen.adopt.assigned import CLOSED, settled
+
 HERE = "a line of a here-document, and no command of this script"
 _PORTGENS = "PORTGEN_UFW"  # the here-document of portgen's own script, whose lines are its rules
-_ASSIGNMENT = re.compile(
-    r"(?:export\s+|readonly\s+|local\s+)?(?P<name>[A-Za-z_]\w*)=(?P<value>\"[^\"$`]*\"|'[^']*'|[^\s$`\"']*)"
-    r"\s*(?:#.*)?"
-)
 _FILE = r"(?:\"[^\"]*\"|'[^']*'|[^\s\"';&|()]+)"
 _REDIRECT = re.compile(
     rf"\s*(?:[0-9]*>{{1,2}}\s*(?:&[0-9-]|{_FILE})|&>{{1,2}}\s*{_FILE}|<(?![<(])\s*{_FILE})"
 )
 _STEERING = ("if", "then", "else", "elif", "do", "while", "until", "!")
-_VARIABLE = re.compile(r"\$(?:\{(?P<braced>[A-Za-z_]\w*)\}|(?P<bare>[A-Za-z_]\w*))")
+_VARIABLE = r"\\.|\$(?:\{(?P<braced>[A-Za-z_]\w*)\}|(?P<bare>[A-Za-z_]\w*))"
+_QUOTED = re.compile(rf"'[^']*'|(?P<double>\"(?:\\.|[^\"\\])*\")|{_VARIABLE}")
+_WITHIN = re.compile(_VARIABLE)
 # What of a line may open a here-document, besides what only looks like it: strings, sums, comments.
 _HERE = re.compile(
     r"'[^']*'|\"(?:\\.|[^\"\\])*\"|\\.|<<<|\(\([^()]*(?:\([^()]*\)[^()]*)*\)\)|(?<!\S)#.*"
     r"|<<(?P<tabs>-?)\s*(?P<end>'[^']+'|\"[^\"]+\"|[^\s;&|<>()]+)"
 )
-# A line without the quotes that it closes itself; one that is left over goes on in the next line.
-_CLOSED = re.compile(r"'[^']*'|\"(?:\\.|[^\"\\])*\"|\\.|(?<!\S)#.*")
 _REST = re.compile(r"(?:\\.|[^\"\\])*\"")
 _PLAIN_REST = re.compile(r"[^']*'")
 _MOST_LINES = 50  # of one quoted text
@@ -70,16 +68,18 @@ class Command(NamedTuple):
 
 
 def commands(text: str) -> Iterator[Command]:
-    """The commands of a script, without comments and assignments of plain values."""
+    """The commands of a script, without comments and assignments of plain values. A variable's value is
+    put in where the script sets it once and for good."""
     variables: dict[str, str] = {}
-    for first, line, is_text in _whole_lines(text):
-        if is_text:
-            yield Command(first, _with(variables, line.strip()), is_text=True)
-            continue
+    lines = list(_whole_lines(text))
+    plain = settled(["" if is_text else line for _, line, is_text in lines])
+    for number, (first, line, is_text) in enumerate(lines):
         command = line.strip()
-        assigned = _ASSIGNMENT.fullmatch(command)
-        if assigned is not None:
-            variables[assigned["name"]] = assigned["value"].strip("\"'")
+        if number in plain:
+            name, value = plain[number]
+            variables[name] = value
+        elif is_text:
+            yield Command(first, _with(variables, command), is_text=True)
         elif command and not command.startswith("#"):
             yield Command(first, _with(variables, command))
 
@@ -136,7 +136,7 @@ def _open(line: str, quote: str) -> str:
         if closing is None:
             return quote
         line = line[closing.end() :]
-    left = re.search("[\"']", _CLOSED.sub("", line))
+    left = re.search("[\"']", CLOSED.sub("", line))
     return left[0] if left else ""
 
 
@@ -250,7 +250,14 @@ def _script(words: list[str]) -> str | None:
 
 
 def _with(variables: dict[str, str], command: str) -> str:
-    def value(match: re.Match[str]) -> str:
-        return variables.get(match["braced"] or match["bare"], match[0])
+    """A command with the values of variables, where a shell would put them in: not behind a backslash, nor
+    within single quotes, which another shell may be given to read."""
 
-    return _VARIABLE.sub(value, command)
+    def within(match: re.Match[str]) -> str:
+        name = match["braced"] or match["bare"]
+        return variables.get(name, match[0]) if name else match[0]
+
+    def anywhere(match: re.Match[str]) -> str:
+        return _WITHIN.sub(within, match["double"]) if match["double"] else within(match)
+
+    return _QUOTED.sub(anywhere, command) if "$" in command else command

@@ -132,3 +132,79 @@ def test_each_rule_of_a_line_is_in_a_list_of_its_own() -> None:
 def test_quotes_that_nothing_closes_end_with_their_line() -> None:
     text = "echo 'a\n" + "ls\n" * 60 + "ufw allow 80\n"
     assert [one.line for one in scripts.commands(text)] == [*range(1, 63)]
+
+
+PUTS_IN = [
+    "P=8012\nufw allow $P/tcp",
+    "if [ x ]; then\n  ls\nfi\nexport P='8012' # the wiki\nexport P\nufw allow \"$P\"/tcp",
+    "for x in a b; do ls; done\nP=8012\nfor y in $P; do echo $y; done\nufw allow ${P}/tcp",
+    "f() {\n  case $1 in\n    a) ls ;;\n    *) exit ;;\n  esac\n}\nP=8012\nufw allow $P/tcp",
+    ". /lib/lsb/init-functions\nP=8012\nufw allow $P/tcp",
+    'P=8012\nls $((P + 1)); sh -c "ufw allow $P/tcp"',
+]
+MAY_BE_ANOTHER = [
+    'P=8012\nif [ "$1" ]; then\n  P=80\nfi',
+    'if [ "$1" ]\nthen\n  P=8012\nfi',
+    'if [ "$1" ]; then\n  P=8012\nfi',
+    '[ "$1" ] &&\n  P=8012',
+    "case $1 in\n  a)\n    P=8012\n    ;;\nesac",
+    "f() {\n  P=8012\n}",
+    "(\nP=8012\n)",
+    "if a; then\n  echo done\n  P=8012\nfi",
+    "P=8012\nP=$(cat /etc/port)",
+    "P=8012\nP=80; Q=any",
+    "P=8012\nP=80",
+    'P=8012\n[ -n "$1" ] && P=$1',
+    "P=8012\nP+=1",
+    'P=8012\nread -r -p "port? " P',
+    "P=8012\ncat x | while IFS=: read -r Q P; do",
+    "P=8012\nfor P in 443 8443; do ls; done",
+    'P=8012\nIFS=" ;" LANG=C read -r Q P <x',
+    "P=8012\nunset P",
+    "P=8012\nlocal P",
+    "P=8012\nprintf -v P %s 80",
+    "P=8012\nmapfile -t P < x",
+    "P=8012\nwhile getopts p: P; do ls; done",
+    "P=8012\n(( P++ ))",
+    "P=8012\nlet P=P+1",
+    "P=8012\n: ${P:=80}",
+    "P=8012\n. /etc/default/x",
+    'P=8012\neval "$(x)"',
+    "P=8012\nf() {\n  source x\n}",
+    "P=8012; ls",
+    "P=8012&",
+    "P=`cat x`",
+]
+
+
+@pytest.mark.parametrize("text", PUTS_IN)
+def test_a_variable_that_is_set_once_is_put_in(text: str) -> None:
+    services = planner.make(adopted(script("ufw", f"{DENIES}{text}\n")).source.inventory).services
+    assert [port.port for one in services for port in one.ports] == [8012]
+
+
+@pytest.mark.parametrize("text", MAY_BE_ANOTHER)
+def test_a_variable_that_may_have_another_value_is_not_put_in(text: str) -> None:
+    result = adopted(script("ufw", f"{DENIES}{text}\nufw allow $P/tcp\n"))
+    assert [*planner.make(result.source.inventory).services] == []
+    assert left(result)[-1][1] == "can't be read as a rule of ufw's"
+    result = adopted(script("units", f"{text}\n{SOCAT.replace('8014', '$P')}\n"))
+    assert forwarders(result) == []
+    assert len(left(result)) == 1
+
+
+WITH_A_VARIABLE = [
+    "ufw allow from $X to any port 8012 proto tcp",
+    "ufw allow from any to any port 8012 proto $X",
+    "ufw allow in on $X to any port 8012",
+    "ufw allow from any to any app $X",
+    "P=8012\nsh -c 'ufw allow $P/tcp'",
+    "P=8012\nufw allow \\$P/tcp",
+]
+
+
+@pytest.mark.parametrize("text", WITH_A_VARIABLE)
+def test_a_rule_with_a_variable_that_is_not_known_stays(text: str) -> None:
+    result = adopted(script("ufw", f"{DENIES}{text}\n"))
+    assert [*planner.make(result.source.inventory).services] == []
+    assert [why for _, why in left(result)] == ["can't be read as a rule of ufw's"]
