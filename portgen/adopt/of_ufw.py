@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Sequence
 
 from portgen.adopt import fitting, scripts
 from portgen.adopt.sighted import Guarded, Left, Rule, Said, Sighted, Text, said
@@ -31,9 +32,14 @@ _UNREAD = {
     "before.rules": "rules that ufw asks before all others; they stay as they are",
     "before6.rules": "rules that ufw asks before all others; they stay as they are",
 }
-# A command that ufw is given to: `xargs ufw deny`.
+# A command that ufw is given to: `xargs ufw deny`, `$UFW deny`.
 _MAY_CALL = re.compile(
-    r"(?:^|[\s;&|({/])ufw\s+(?:allow|deny|reject|limit|route|insert|prepend|delete|default)\b"
+    r"(?:(?:^|[\s;&|({/])ufw|\$\{?(?i:ufw)\}?)[\"']?\s+(?:--force\s+)?"
+    r"(?:allow|deny|reject|limit|route|insert|prepend|delete|default)\b"
+)
+# One by which rules of this host may go: `yes | xargs -n1 ufw --force delete`.
+_MAY_DELETE = re.compile(
+    r"(?:\bxargs\b[^;&|]{0,200}\bufw|\$\{?(?i:ufw)\}?)[\"']?\s+(?:--force\s+)?delete\b"
 )
 # What people call ports: names of /etc/services.
 _SERVICES = {
@@ -45,7 +51,7 @@ _SERVICES = {
     "https": 443,
     "imaps": 993,
 }
-_Known = dict[ufw.Rule, list[Rule]]  # by the packets that they are about
+_LETS_IN = ("allow", "limit")
 # What ufw's command line does besides rules.
 _OTHERS = ("default", "enable", "disable", "reload", "reset", "status", "show", "logging", "app")
 
@@ -160,9 +166,7 @@ def _sight_chains(text: Text, found: Sighted) -> None:
 def _sight_script(text: Text, found: Sighted) -> None:
     """A script, or what `ufw show added` printed."""
     found.firewall.families.update((4, 6))
-    known: _Known = {}
-    for rule in found.firewall.rules:
-        known.setdefault(_packets(rule.rule), []).append(rule)
+    rules = _Rules(found)
     for command in scripts.commands(text.text):
         calls = [] if command.is_text else scripts.calls(command.text)
         ours = [words for words in calls or () if scripts.program(words) == "ufw"]
@@ -170,17 +174,20 @@ def _sight_script(text: Text, found: Sighted) -> None:
         for words in ours:
             # Each has a place of its own in the lists, also beside others on one line.
             own = where if len(ours) == 1 else said(text.name, command.line, " ".join(words))
-            _sight_call(own, words[1:], known, found)
+            _sight_call(own, words[1:], rules, found)
         if not ours and _MAY_CALL.search(command.text):
             why = scripts.HERE if command.is_text else "can't be read as a call of ufw's"
             found.left.append(Left(where, why))
+            if not command.is_text and _MAY_DELETE.search(command.text):
+                rules.doubt(where)
         elif not ours:
             found.count(text.name)
+    found.firewall.rules = rules.in_order()
 
 
-def _sight_call(where: Said, words: list[str], known: _Known, found: Sighted) -> None:
+def _sight_call(where: Said, words: list[str], rules: _Rules, found: Sighted) -> None:
     """One call of ufw's command line, as ufw carries it out after those before. `words`: behind `ufw`;
-    `known`: the rules so far."""
+    `rules`: those so far."""
     if "--dry-run" in words:
         found.left.append(Left(where, "with --dry-run ufw changes nothing"))
         return
@@ -188,37 +195,93 @@ def _sight_call(where: Said, words: list[str], known: _Known, found: Sighted) ->
     if words[:1] == ["default"] and words[2:3] in ([], ["incoming"]):
         found.firewall.lets_in = words[1:2] == ["allow"]
     if words[:1] == ["reset"]:
-        _take_back(found.firewall.rules, where, found)
-        known.clear()
+        rules.reset(where)
     if not words or words[0] in _OTHERS:
         found.count(where.file)
         return
-    is_deleted = words[0] == "delete" or words[:2] == ["route", "delete"]
-    rule = _read([word for word in words if word != "delete"])
-    if rule is None:
+    is_deleted = _is_delete(words)
+    named = [word for word in words if word != "delete"]
+    rule = _read(named)
+    if rule is not None:
+        _carry_out(Rule(where, rule._replace(line=where.line), 0), words, rules, found)
+    elif is_deleted and (not named or named[-1].isdecimal() or any(map(_is_open, named))):
+        found.left.append(Left(where, "which rule it deletes, the script does not say"))
+        rules.doubt(where)
+    else:
         found.left.append(Left(where, "can't be read as a rule of ufw's"))
-        return
-    same = known.setdefault(_packets(rule), [])
-    if is_deleted:
-        gone = [one for one in same if one.rule.action == rule.action]
-        _take_back(gone, where, found)
-        same[:] = [one for one in same if one not in gone]
-        found.noted.append(where)
-    else:
-        _add(Rule(where, rule._replace(line=where.line), 0), words, same, found)
 
 
-def _add(new: Rule, words: list[str], same: list[Rule], found: Sighted) -> None:
-    """Add a rule, or put it in the place of the one before. `same`: those about the same packets."""
-    if not same:
-        _put(new, words, found.firewall.rules)
+def _is_delete(words: list[str]) -> bool:
+    return words[0] == "delete" or words[:2] == ["route", "delete"]
+
+
+def _carry_out(new: Rule, words: list[str], rules: _Rules, found: Sighted) -> None:
+    """Add a rule, or take it back."""
+    if _is_delete(words):
+        rules.delete(new)
+        found.noted.append(new.said)
     else:
-        _take_back(same[1:], new.said, found)
-        if same[0].said != new.said:
-            why = f"{new.said.place} has another rule in its place"
-            found.left.append(Left(same[0].said, why))
-        found.firewall.rules[found.firewall.rules.index(same[0])] = new
-    same[:] = [new]
+        rules.add(new, is_first=_is_first(new, words))
+
+
+class _Rules:
+    """The rules that there are after each call of a script. Each has a number, by which they are in their
+    order."""
+
+    def __init__(self, found: Sighted) -> None:
+        self._left = found.left
+        self._rules = dict(enumerate(found.firewall.rules))
+        self._first, self._next = -1, len(self._rules)
+        self._same: dict[ufw.Rule, list[int]] = {}  # by the packets that they are about
+        self._letting_in: set[int] = set()  # those of the script itself
+        for number, rule in self._rules.items():
+            self._same.setdefault(_packets(rule.rule), []).append(number)
+
+    def in_order(self) -> list[Rule]:
+        """The rules that are left at the end."""
+        return [self._rules[number] for number in sorted(self._rules)]
+
+    def add(self, new: Rule, *, is_first: bool) -> None:
+        """Add a rule, or put it in the place of the one about the same packets."""
+        same = self._same.setdefault(_packets(new.rule), [])
+        if same:
+            number = same[0]
+            self._take_back(same[1:], f"{new.said.place} takes it back")
+            if self._rules[number].said != new.said:
+                why = f"{new.said.place} has another rule in its place"
+                self._left.append(Left(self._rules[number].said, why))
+        elif is_first:
+            number, self._first = self._first, self._first - 1
+        else:
+            number, self._next = self._next, self._next + 1
+        self._rules[number] = new
+        same[:] = [number]
+        self._letting_in.discard(number)
+        if new.rule.action in _LETS_IN:
+            self._letting_in.add(number)
+
+    def delete(self, gone: Rule) -> None:
+        """Take back those about the same packets that do the same."""
+        same = self._same.get(_packets(gone.rule), ())
+        action = gone.rule.action
+        numbers = [number for number in same if self._rules[number].rule.action == action]
+        self._take_back(numbers, f"{gone.said.place} takes it back")
+
+    def reset(self, where: Said) -> None:
+        """Take back all of them."""
+        self._take_back(sorted(self._rules), f"{where.place} takes it back")
+
+    def doubt(self, where: Said) -> None:
+        """One of them is gone, and nobody knows which: none of the script's counts that lets somebody in."""
+        why = f"{where.place} deletes a rule, and the script does not say which: it may be this one"
+        self._take_back(sorted(self._letting_in), why)
+
+    def _take_back(self, numbers: Sequence[int], why: str) -> None:
+        for number in list(numbers):
+            gone = self._rules.pop(number)
+            self._same[_packets(gone.rule)].remove(number)
+            self._letting_in.discard(number)
+            self._left.append(Left(gone.said, why))
 
 
 def _read(words: list[str]) -> ufw.Rule | None:
@@ -246,21 +309,12 @@ def _packets(rule: ufw.Rule) -> ufw.Rule:
     return rule._replace(action="", comment=None, line=0, logged="")
 
 
-def _take_back(rules: list[Rule], where: Said, found: Sighted) -> None:
-    found.left += [Left(one.said, f"{where.place} takes it back") for one in rules]
-    gone = set(rules)
-    if gone:
-        found.firewall.rules = [one for one in found.firewall.rules if one not in gone]
-
-
-def _put(new: Rule, words: list[str], rules: list[Rule]) -> None:
-    """In its place among the others. Which rule a number means, the script does not say: there one that
-    keeps visitors out comes first, and one that lets them in last."""
-    is_first = "prepend" in words[:2] or words[:2] == ["insert", "1"]
-    if is_first or ("insert" in words[:2] and new.rule.action not in ("allow", "limit")):
-        rules.insert(0, new)
-    else:
-        rules.append(new)
+def _is_first(new: Rule, words: list[str]) -> bool:
+    """Whether a rule's place is before all others. Which one a number means, the script does not say: there
+    a rule that keeps visitors out comes first, and one that lets them in last."""
+    if "prepend" in words[:2] or words[:2] == ["insert", "1"]:
+        return True
+    return "insert" in words[:2] and new.rule.action not in _LETS_IN
 
 
 def _canonical(rule: ufw.Rule) -> ufw.Rule | None:

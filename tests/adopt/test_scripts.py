@@ -208,3 +208,42 @@ def test_a_rule_with_a_variable_that_is_not_known_stays(text: str) -> None:
     result = adopted(script("ufw", f"{DENIES}{text}\n"))
     assert [*planner.make(result.source.inventory).services] == []
     assert [why for _, why in left(result)] == ["can't be read as a rule of ufw's"]
+
+
+BY_NUMBER = [
+    "ufw --force delete 1",
+    "yes | ufw delete 1",
+    "ufw route delete 1",
+    "for n in 2 1; do ufw --force delete $n; done",
+    'ufw delete allow "$P/tcp"',
+    "echo 1 | xargs -n1 ufw --force delete",
+    '"$UFW" --force delete 1',
+]
+
+
+@pytest.mark.parametrize("text", BY_NUMBER)
+def test_a_rule_that_a_later_number_may_delete_lets_nobody_in(text: str) -> None:
+    before = "ufw allow 8012/tcp\nufw deny from 203.0.113.7\nufw limit 8013/tcp"
+    result = adopted(script("ufw", f"{DENIES}{before}\n{text}\nufw allow 8014/tcp\n"))
+    services = planner.make(result.source.inventory).services
+    assert [port.port for one in services for port in one.ports] == [8014]
+    why = "run.sh:5 deletes a rule, and the script does not say which: it may be this one"
+    assert [line for line, reason in left(result) if reason == why] == [2, 4]
+    assert {line for line, _ in left(result)} == {2, 3, 4, 5}
+
+
+def test_a_rule_that_a_number_may_have_deleted_can_be_added_again() -> None:
+    text = "ufw allow 8012/tcp\nufw delete 1\nufw allow 8012/tcp\nufw delete allow 8012/tcp\n"
+    for last, ports in ((4, []), (3, [8012])):
+        part = "".join(text.splitlines(keepends=True)[:last])
+        result = adopted(script("ufw", f"{DENIES}{part}"))
+        services = planner.make(result.source.inventory).services
+        assert [port.port for one in services for port in one.ports] == ports
+
+
+def test_what_stands_before_a_reset_is_gone() -> None:
+    text = "ufw allow 8012/tcp\nufw --force reset\nufw allow 8013/tcp\n"
+    result = adopted(script("ufw", f"{DENIES}{text}"))
+    services = planner.make(result.source.inventory).services
+    assert [port.port for one in services for port in one.ports] == [8013]
+    assert left(result) == [(2, "run.sh:3 takes it back")]
