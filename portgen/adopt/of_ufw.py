@@ -34,7 +34,7 @@ _UNREAD = {
 }
 # A command that ufw is given to: `xargs ufw deny`, `$UFW deny`.
 _MAY_CALL = re.compile(
-    r"(?:(?:^|[\s;&|({/])ufw|\$\{?(?i:ufw)\}?)[\"']?\s+(?:--force\s+)?"
+    r"(?:(?:^|[\s;&|({/=])ufw|\$\{?(?i:ufw)\}?)[\"']?\s+(?:--force\s+)?"
     r"(?:allow|deny|reject|limit|route|insert|prepend|delete|default)\b"
 )
 # One by which rules of this host may go: `yes | xargs -n1 ufw --force delete`.
@@ -175,7 +175,7 @@ def _sight_script(text: Text, found: Sighted) -> None:
             # Each has a place of its own in the lists, also beside others on one line.
             own = where if len(ours) == 1 else said(text.name, command.line, " ".join(words))
             _sight_call(own, words[1:], rules, found)
-        if not ours and _MAY_CALL.search(command.text):
+        if not ours and (_MAY_CALL.search(command.text) or any(map(_gives_it_on, calls or ()))):
             why = scripts.HERE if command.is_text else "can't be read as a call of ufw's"
             found.left.append(Left(where, why))
             if not command.is_text and _MAY_DELETE.search(command.text):
@@ -183,6 +183,11 @@ def _sight_script(text: Text, found: Sighted) -> None:
         elif not ours:
             found.count(text.name)
     found.firewall.rules = rules.in_order()
+
+
+def _gives_it_on(words: list[str]) -> bool:
+    """Whether a shell gets a call of ufw's as a word, which it may run or not."""
+    return scripts.is_shell(words) and any(map(_MAY_CALL.search, words))
 
 
 def _sight_call(where: Said, words: list[str], rules: _Rules, found: Sighted) -> None:

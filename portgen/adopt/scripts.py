@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from portgen.adopt.assigned import CLOSED, settled
@@ -34,6 +35,7 @@ _MOST_LINES = 50  # of one quoted text
 _DEEPEST = 4  # shells within one another
 _SET = re.compile(r"[A-Za-z_]\w*=.*", re.DOTALL)
 _SHELLS = ("ash", "bash", "dash", "sh", "zsh")
+_VALUED = re.compile(r"[-+]\w*[oO]|--(?:rcfile|init-file)")  # options of theirs with a value
 # Commands that run another one on this host, in its own network: their options without a value, and with one.
 _PREFIXES = {
     "chronic": ("", ""),
@@ -180,6 +182,11 @@ def program(words: Sequence[str]) -> str:
     return words[0].rpartition("/")[2]
 
 
+def is_shell(words: Sequence[str]) -> bool:
+    """Whether a command is a shell's, or gets one for another user."""
+    return program(words) in (*_SHELLS, "su", "runuser")
+
+
 def _simple(text: str) -> list[list[str]] | None:
     lexer = shlex.shlex(_REDIRECT.sub(" ", text), posix=True, punctuation_chars=";&|(){}")
     lexer.commenters = "#"
@@ -238,15 +245,25 @@ def _script(words: list[str]) -> str | None:
     name = program(words)
     if name == "eval":
         return " ".join(words[1:])
-    if name not in (*_SHELLS, "su", "runuser"):
+    if name in _SHELLS:
+        return _text_of_shell(words)
+    if not is_shell(words):
         return None
-    for number, word in enumerate(words[1:-1], 1):
-        is_command = word in ("-c", "--command") or (
-            name in _SHELLS and re.fullmatch("-[a-z]*c", word)
-        )
-        if is_command:
-            return words[number + 1]
-    return None
+    behind = (later for word, later in pairwise(words[1:]) if word in ("-c", "--command"))
+    return next(behind, None)
+
+
+def _text_of_shell(words: Sequence[str]) -> str | None:
+    """What a shell runs by `-c`: the first word that is none of its options. Without it that is a file."""
+    rest, is_text = list(words[1:]), False
+    while rest and rest[0].startswith(("-", "+")):
+        option = rest.pop(0)
+        if option in ("-", "--"):
+            break
+        if _VALUED.fullmatch(option):
+            del rest[:1]
+        is_text = is_text or re.fullmatch(r"-\w*c\w*", option) is not None
+    return rest[0] if is_text and rest else None
 
 
 def _with(variables: dict[str, str], command: str) -> str:

@@ -41,6 +41,8 @@ HERE = [
     f"sudo su - nobody -c '{SOCAT} >> /var/log/x 2>&1 &'",
     f"runuser -u nobody -- {SOCAT}",
     f"/bin/bash -lc '{SOCAT}'",
+    f"bash --norc -euo pipefail -ce +x -O extglob -- '{SOCAT}' x -c ls",
+    f"sh -c -e '{SOCAT}'",
     f"pgrep socat || {SOCAT}",
 ]
 ELSEWHERE = [
@@ -52,6 +54,10 @@ ELSEWHERE = [
     f"sudo chroot /srv/x {SOCAT}",
     f"nsenter -t 5 -n {SOCAT}",
     f"SOCAT_DEFAULT_LISTEN_IP=6 {SOCAT}",
+    f"bash deploy.sh -c '{SOCAT}'",
+    f"sh -e deploy.sh -c '{SOCAT}'",
+    f"bash -- deploy.sh -c '{SOCAT}'",
+    f"bash -o pipefail deploy.sh -c '{SOCAT}'",
     f"echo '{SOCAT}' | ssh gw sh",
     f"cat <<EOF | ssh gw sh\n{SOCAT}\nEOF",
     f"cat > /etc/rc.local <<-'END'\n\t{SOCAT}\n\tEND",
@@ -92,6 +98,9 @@ NO_RULES = [
     "ssh gw ufw allow 8012/tcp",
     "echo '\nufw allow 8012/tcp\n' > x",
     "ip netns exec blue ufw allow 8012/tcp",
+    'bash deploy.sh -c "ufw allow 8012/tcp"',
+    "su nobody --command='ufw allow 8012/tcp'",
+    "$UFW allow 8012/tcp",
 ]
 
 
