@@ -52,6 +52,7 @@ _SERVICES = {
     "imaps": 993,
 }
 _LETS_IN = ("allow", "limit")
+_CHANGES = ("allow", "deny", "reject", "limit", "route", "rule", "insert", "prepend", "delete")
 # What ufw's command line does besides rules.
 _OTHERS = ("default", "enable", "disable", "reload", "reset", "status", "show", "logging", "app")
 
@@ -73,6 +74,22 @@ def sight(text: Text, found: Sighted) -> None:
         _sight_settings(text, found)
     else:
         _sight_script(text, found)
+
+
+def is_script(text: str) -> bool:
+    """Whether a text is a script that calls ufw."""
+    for command in scripts.commands(text):
+        if "ufw" in command.text and not command.is_text:
+            calls = scripts.calls(command.text) or ()
+            if any(scripts.program(words) == "ufw" and _is_call(words) for words in calls):
+                return True
+    return False
+
+
+def _is_call(words: list[str]) -> bool:
+    """Whether ufw does something by these words, and it is no sentence about it."""
+    named = [word for word in words[1:] if not word.startswith("-")]
+    return named[:1] != [] and named[0] in (*_OTHERS, *_CHANGES)
 
 
 def _sight_tuples(text: Text, found: Sighted) -> None:

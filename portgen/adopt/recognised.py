@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from portgen.adopt import of_sockets, of_units, scripts
+from portgen.adopt import of_sockets, of_ufw, of_units, scripts
 from portgen.adopt.sighted import KINDS, Text
 from portgen.formats import compose
 from portgen.formats.compose import Fault
@@ -94,7 +94,7 @@ def _is_nginx(text: Text) -> bool:
 
 def _is_ufw(text: Text) -> bool:
     of_iptables = text.path.endswith(".rules") and _TABLE.search(text.text)
-    return bool(of_iptables or _UFW.search(text.text))
+    return bool(of_iptables or _UFW.search(text.text)) or of_ufw.is_script(text.text)
 
 
 def _is_unit(text: Text) -> bool:

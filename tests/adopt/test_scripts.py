@@ -256,3 +256,30 @@ def test_what_stands_before_a_reset_is_gone() -> None:
     services = planner.make(result.source.inventory).services
     assert [port.port for one in services for port in one.ports] == [8013]
     assert left(result) == [(2, "run.sh:3 takes it back")]
+
+
+CALLS_UFW = [
+    "for p in 443 8443; do ufw allow $p/tcp; done",
+    "for p in 443 8443\ndo ufw allow $p/tcp\ndone",
+    "su -c 'ufw allow 8012/tcp'",
+    "/bin/sh -ec '/usr/sbin/ufw --force enable'",
+    "if ! LANG=C nice ufw allow 8012; then exit 1; fi",
+    "echo y | sudo -n /usr/sbin/ufw delete 1",
+]
+
+
+@pytest.mark.parametrize("text", CALLS_UFW)
+def test_a_script_that_calls_ufw_in_any_way_is_one(text: str) -> None:
+    assert recognised.is_one(script("ufw", f"#!/bin/sh\n{text}\n"))
+
+
+@pytest.mark.parametrize("text", ["ssh gw 'ufw allow 22'", "echo ufw allow 22", "see ufw(8)", "x"])
+def test_a_text_that_only_names_ufw_is_no_script_of_its(text: str) -> None:
+    assert not recognised.is_one(script("ufw", f"#!/bin/sh\n{text}\n"))
+
+
+@pytest.mark.parametrize("text", CALLS_UFW[:2])
+def test_the_rules_of_a_loop_stay(text: str) -> None:
+    result = adopted(script("ufw", f"{DENIES}{text}\n"))
+    assert [*planner.make(result.source.inventory).services] == []
+    assert [why for _, why in left(result)] == ["can't be read as a rule of ufw's"]
