@@ -25,7 +25,6 @@ _SETTING = re.compile(
     r"|printf\s+-v|wait\s+-\w*p)\s(?P<rest>.*)",
     re.DOTALL,
 )
-_SUM = re.compile(r"\(\(.*(?:=|\+\+|--)", re.DOTALL)
 _NAME = re.compile(r"(?<![\w$])(?<!\$\{)[A-Za-z_]\w*")
 # Commands that may set anything.
 _OF_OTHERS = re.compile(rf"{_AT}(?:\.|source|eval)\s")
@@ -67,7 +66,7 @@ def _set_by(command: str) -> set[str]:
     setting = _SETTING.search(command)
     if setting is not None:
         names.update(_NAME.findall(setting["rest"]))
-    if _SUM.search(command):
+    if any(sign in command.partition("((")[2] for sign in ("=", "++", "--")):
         names.update(_NAME.findall(command))
     return names
 

@@ -5,8 +5,11 @@ In: the fields of services. Out: defaults; the services without what they say. P
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
+
+import msgspec
 
 # What `defaults` may have.
 _SHARED = ("via", "container_port", "protocol", "allow", "route", "timeout")
@@ -31,9 +34,11 @@ def factored(services: dict[str, dict[str, Any]]) -> dict[str, Any]:
         if not having or not _may_lack(field, lacking) or _holds_several(services, field):
             continue
         values = [fields[field] for fields in having]
-        value = max(values, key=values.count)
+        keys = [msgspec.json.encode(value, order="deterministic") for value in values]
+        key, number = Counter(keys).most_common(1)[0]
+        value = values[keys.index(key)]
         cancelling = [fields for fields in lacking if _has_none(field, fields)]
-        if values.count(value) < max(_FEWEST, len(cancelling) + 2):
+        if number < max(_FEWEST, len(cancelling) + 2):
             continue
         defaults[field] = value
         for fields in having:

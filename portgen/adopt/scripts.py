@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections import deque
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
@@ -17,8 +18,9 @@ from portgen.adopt.assigned import CLOSED, settled
 HERE = "a line of a here-document, and no command of this script"
 _PORTGENS = "PORTGEN_UFW"  # the here-document of portgen's own script, whose lines are its rules
 _FILE = r"(?:\"[^\"]*\"|'[^']*'|[^\s\"';&|()]+)"
+# Its number, if it has one, is a word by itself: `fd2>x` has none.
 _REDIRECT = re.compile(
-    rf"\s*(?:[0-9]*>{{1,2}}\s*(?:&[0-9-]|{_FILE})|&>{{1,2}}\s*{_FILE}|<(?![<(])\s*{_FILE})"
+    rf"(?:(?<![^\s;&|()])[0-9]+)?>{{1,2}}\s*(?:&[0-9-]|{_FILE})|&>{{1,2}}\s*{_FILE}|<(?![<(])\s*{_FILE}"
 )
 _STEERING = ("if", "then", "else", "elif", "do", "while", "until", "!")
 _VARIABLE = r"\\.|\$(?:\{(?P<braced>[A-Za-z_]\w*)\}|(?P<bare>[A-Za-z_]\w*))"
@@ -90,7 +92,7 @@ def _whole_lines(text: str) -> Iterator[tuple[int, str, bool]]:
     """Each line with its number, joined with those that it goes on in, and whether it is one of a
     here-document."""
     lines = text.split("\n")
-    ends: list[tuple[str, bool]] = []
+    ends: deque[tuple[str, bool]] = deque()
     number = 0
     while number < len(lines):
         first = number
@@ -99,12 +101,12 @@ def _whole_lines(text: str) -> Iterator[tuple[int, str, bool]]:
             line = lines[number].lstrip("\t") if has_tabs else lines[number]
             number += 1
             if line.rstrip("\r") == end:
-                del ends[0]
+                ends.popleft()
             elif line.strip():
                 yield first + 1, line, end != _PORTGENS
             continue
         line, number = _joined(lines, number)
-        ends = [] if line.lstrip().startswith("#") else _here(line)
+        ends.extend([] if line.lstrip().startswith("#") else _here(line))
         yield first + 1, line, False
 
 
@@ -205,37 +207,38 @@ def _simple(text: str) -> list[list[str]] | None:
 
 def _behind_prefixes(words: list[str]) -> list[str]:
     """The words from the program on, or from a prefix with an option that is not known."""
-    rest = words
-    while rest:
-        if _SET.fullmatch(rest[0]) and not rest[0].startswith("SOCAT_"):
-            rest = rest[1:]
+    start = 0
+    while start < len(words):
+        if _SET.fullmatch(words[start]) and not words[start].startswith("SOCAT_"):
+            start += 1
             continue
-        behind = _behind(rest)
+        behind = _behind(words, start)
         if behind is None:
-            return rest
-        rest = behind
+            return words[start:]
+        start = behind
     return words
 
 
-def _behind(words: list[str]) -> list[str] | None:
-    """What a prefix runs; None where there is none, or its options are not known."""
-    name, rest = program(words), words[1:]
+def _behind(words: Sequence[str], start: int) -> int | None:
+    """Where the command is that a prefix runs; None where there is no prefix, or its options are not
+    known."""
+    name, number = program(words[start : start + 1]), start + 1
     if name not in _PREFIXES:
         return None
-    if name == "runuser" and rest[:1] != ["-u"]:
+    if name == "runuser" and words[number : number + 1] != ["-u"]:
         return None
     flags, valued = _PREFIXES[name]
-    while rest and rest[0].startswith("-"):
-        option = rest[0]
+    while number < len(words) and words[number].startswith("-"):
+        option = words[number]
         if option == "--":
-            return rest[1:]
+            return number + 1
         if len(option) == 2 and option[1] in valued:
-            rest = rest[2:]
+            number += 2
         elif set(option[1:]) <= set(flags) or option[1] in valued or _LONG.fullmatch(option):
-            rest = rest[1:]
+            number += 1
         else:
             return None
-    return rest[1:] if name == "timeout" else rest
+    return number + 1 if name == "timeout" else number
 
 
 def _script(words: list[str]) -> str | None:
@@ -255,15 +258,16 @@ def _script(words: list[str]) -> str | None:
 
 def _text_of_shell(words: Sequence[str]) -> str | None:
     """What a shell runs by `-c`: the first word that is none of its options. Without it that is a file."""
-    rest, is_text = list(words[1:]), False
-    while rest and rest[0].startswith(("-", "+")):
-        option = rest.pop(0)
-        if option in ("-", "--"):
+    rest, is_text = iter(words[1:]), False
+    for word in rest:
+        if word in ("-", "--"):
             break
-        if _VALUED.fullmatch(option):
-            del rest[:1]
-        is_text = is_text or re.fullmatch(r"-\w*c\w*", option) is not None
-    return rest[0] if is_text and rest else None
+        if not word.startswith(("-", "+")):
+            return word if is_text else None
+        if _VALUED.fullmatch(word):
+            next(rest, None)
+        is_text = is_text or re.fullmatch(r"-\w*c\w*", word) is not None
+    return next(rest, None) if is_text else None
 
 
 def _with(variables: dict[str, str], command: str) -> str:

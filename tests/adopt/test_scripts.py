@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from portgen import adopt
-from portgen.adopt import Adopted, Sources, Text, recognised, scripts
+from portgen.adopt import Adopted, Sources, Text, factoring, recognised, scripts
 from portgen.plan import planner
+from tests.limit import ends
 
 SOCAT = "socat TCP-LISTEN:8014,fork TCP:10.0.0.5:80"
 DENIES = "ufw default deny\n"
@@ -283,3 +284,46 @@ def test_the_rules_of_a_loop_stay(text: str) -> None:
     result = adopted(script("ufw", f"{DENIES}{text}\n"))
     assert [*planner.make(result.source.inventory).services] == []
     assert [why for _, why in left(result)] == ["can't be read as a rule of ufw's"]
+
+
+LONG = [
+    "ufw allow 81 " + " " * 200_000 + "x",
+    "ufw allow 81 " + "1" * 100_000,
+    "ufw allow 81 " + "((a)" * 50_000,
+    "ufw allow 81; " + "(( " * 50_000,
+    "ufw allow 81 " + ";a=" * 50_000,
+    "sudo " * 100_000 + "ufw allow 81",
+    "A=1 " * 100_000 + "ufw allow 81",
+    "sh " + "-o x " * 100_000 + "ufw allow 81",
+    "cat <<A" + " <<A" * 100_000 + "\n" + "A\n" * 100_000,
+]
+
+
+@pytest.mark.parametrize("number", range(len(LONG)))
+def test_a_long_line_is_read_in_its_length_not_in_its_square(number: int) -> None:
+    for kind in ("ufw", "units"):
+        text = script(
+            kind, LONG[number].replace("ufw allow 81", "ufw allow 81" if kind == "ufw" else SOCAT)
+        )
+        with ends():
+            recognised.is_one(text)
+            adopt.sight(Sources([text], {}.get))
+
+
+def test_rules_that_are_replaced_and_deleted_are_read_in_their_number() -> None:
+    adds = [f"ufw allow {1024 + at}/tcp\n" for at in range(8000)]
+    limits = [line.replace("allow", "limit") for line in adds]
+    deletes = [line.replace("allow", "delete limit") for line in adds]
+    numbers = ["ufw deny from 10.0.0.1\n", *["ufw delete 1\n"] * 8000]
+    text = script("ufw", "".join([*adds, *limits, *deletes, *numbers]))
+    with ends():
+        found = adopt.sight(Sources([text], {}.get))
+    assert [rule.said.line for rule in found.firewall.rules] == [24001]
+
+
+def test_what_many_services_have_alike_is_found_in_their_number() -> None:
+    services = {f"s{at}": {"port": at, "allow": [f"10.{at}", "x"]} for at in range(40_000)}
+    services["last"] = {"allow": ["10.7", "x"]}
+    with ends():
+        assert factoring.factored(services) == {"allow": ["10.7", "x"]}
+    assert [name for name, fields in services.items() if "allow" not in fields] == ["s7", "last"]
