@@ -7,7 +7,7 @@ IPv4 goes past ufw.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from portgen.adopt import judging, naming
 from portgen.adopt.draft import Draft, Entry, Port
@@ -28,7 +28,7 @@ from portgen.adopt.matching import (
     source_of,
     spans,
 )
-from portgen.adopt.sighted import Firewall, Left, Rule, Said, Sighted
+from portgen.adopt.sighted import Firewall, Forwarder, Left, Rule, Said, Sighted
 from portgen.inventory.zones import BY_INTERFACE
 from portgen.plan.facts import Unit
 from portgen.plan.ports import (
@@ -48,10 +48,11 @@ def decide(found: Sighted, draft: Draft) -> dict[Said, Effect]:
     if "ss" not in found.kinds:
         _assume(found, draft)
     decided = _Decided(found.firewall)
+    known = {one.said: one for one in found.forwarders}
     for entry, port in draft.ports():
         _allow(decided, entry, port)
         if entry.via == "socat":
-            _as_the_unit_says(found, port, decided)
+            _as_the_unit_says(_forwarders_of(known, port), port, decided)
         elif entry.via == "docker" and port.allow is None:
             place = found.firewall.filters[0].place
             comment = f"rules of DOCKER-USER decide who may come ({place}): `allow` has to say whom"
@@ -76,20 +77,20 @@ def leave_refused(found: Sighted, draft: Draft) -> None:
     """Leave forwarders, and containers by IPv6, to which a rule that stays in ufw lets somebody in: portgen's
     would not. Before the routes: nginx may go on leading there."""
     probing = _Decided(found.firewall)
+    known = {one.said: one for one in found.forwarders}
     for entry, port in list(draft.ports()):
         by_ufw = entry.via == "socat" or (entry.via == "docker" and is_ipv6(port.bind))
         if not by_ufw or is_loopback(port.bind) or not found.firewall.known:
             continue
         _allow(probing, entry, port)
-        clients = [_visitors(unit) for unit in _units_of(found, port) if unit.clients != (ANY,)]
+        own = _forwarders_of(known, port)
+        clients = [_visitors(one.unit) for one in own if one.unit.clients != (ANY,)]
         rule = probing.refused(port, clients[0] if clients else None)
         if rule is None:
             port.allow = None
             continue
         why = "an inventory can't say whom this rule lets in, and portgen would refuse them"
-        said = [*port.said]
-        for forwarder in found.forwarders:
-            said += forwarder.clients if forwarder.said in port.said else ()
+        said = [*port.said, *(said for one in own for said in one.clients)]
         found.left += [Left(one, f"{why}: {rule.said.text} ({rule.said.place})") for one in said]
         draft.elsewhere.append(port.endpoint)
         draft.drop(entry, port)
@@ -352,17 +353,17 @@ def _visitors(unit: Unit) -> list[str]:
     return [one for one in known if one and not is_loopback(one.partition("/")[0])]
 
 
-def _units_of(found: Sighted, port: Port) -> list[Unit]:
-    """The units of a port's forwarders."""
-    return [one.unit for one in found.forwarders if one.said in port.said]
+def _forwarders_of(known: Mapping[Said, Forwarder], port: Port) -> list[Forwarder]:
+    """A port's forwarders. `known`: all, by their places."""
+    return [known[said] for said in port.said if said in known]
 
 
-def _as_the_unit_says(found: Sighted, port: Port, decided: _Decided) -> None:
+def _as_the_unit_says(forwarders: Iterable[Forwarder], port: Port, decided: _Decided) -> None:
     """systemd, or socat itself, keeps visitors out whom ufw lets in."""
-    for one in found.forwarders:
-        if one.said not in port.said or one.unit.clients == (ANY,):
+    for forwarder in forwarders:
+        if forwarder.unit.clients == (ANY,):
             continue
-        clients = _visitors(one.unit)
+        clients = _visitors(forwarder.unit)
         if port.allow is None:
             port.allow = clients
         else:
