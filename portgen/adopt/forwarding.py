@@ -25,15 +25,11 @@ _HARMLESS = re.compile(
 )
 # The same of socat itself: logs, sizes, times, the family of its addresses.
 _OF_SOCAT = re.compile(r"-(?:d+[0-4]?|D|v|x|s|[46]|l[fpsymuh].*|[btT] .*)")
-# Settings of a unit by which it is in another network, or not at each interface.
+# Settings of a unit by which it is in another network; and by which it is not at each interface.
+_IN_ANOTHER = ("JoinsNamespaceOf", "NetworkNamespacePath", "PrivateNetwork")
 _OF_NETWORK = (
-    "BPFProgram",
-    "BindToDevice",
-    "IPEgressFilterPath",
-    "IPIngressFilterPath",
-    "JoinsNamespaceOf",
-    "NetworkNamespacePath",
-    "PrivateNetwork",
+    *_IN_ANOTHER,
+    *("BPFProgram", "BindToDevice", "IPEgressFilterPath", "IPIngressFilterPath"),
     "RestrictNetworkInterfaces",
 )
 _NO = ("", "0", "no", "n", "f", "false", "off")
@@ -67,3 +63,8 @@ def of_network(settings: Iterable[Setting]) -> str:
         if one.name == "Environment" and "SOCAT_" in one.value:
             return "a variable of its Environment= changes what socat does"
     return ""
+
+
+def is_in_another(settings: Iterable[Setting]) -> bool:
+    """Whether a unit's ports may be none of this host."""
+    return any(one.name in _IN_ANOTHER and one.value.lower() not in _NO for one in settings)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import structs
 
-from portgen.adopt import forwarding, scripts
+from portgen.adopt import forwarding, opened, scripts
 from portgen.adopt.fitting import fits, is_bind, is_port, network
 from portgen.adopt.sighted import Forwarder, Left, Listener, Said, Sighted, Text, said
 from portgen.formats import ports, systemd
@@ -31,7 +31,7 @@ _PASSES_ON = {
     r"\bsocat\b": _NOT_ONE,
     r"\bsystemd-socket-proxyd\b": "a proxy of systemd's, whose port its socket unit says",
     r"\b(?:docker|podman)\s+run\b": "a container: `docker inspect` or `docker ps` says what it publishes",
-    r"\bssh\b.*\s-\w*[LRD]": "a tunnel of ssh's: an inventory has no word for it",
+    r"\b(?:auto)?ssh\b.*\s-\w*[LRD]": "a tunnel of ssh's: an inventory has no word for it",
 }
 RUNS_SOCAT = re.compile(r"(?:^|[\s/;&|({\"'`])socat\s")
 _NAMES_SOCAT = re.compile(r"(?:^|[\s/])socat(?:\s|$)")
@@ -99,6 +99,7 @@ def _sight_unit(text: Text, found: Sighted) -> None:
     if name in found.drop_ins:
         why = f"{found.drop_ins[name]} changes it: an import reads no drop-ins"
         found.left += [Left(_said(text.name, setting), why) for setting in own]
+        _hold(text.name, settings, [], found)
         return
     forwarders, listeners = len(found.forwarders), len(found.listeners)
     if not _sight_forwarder(text, name, own, found):
@@ -112,6 +113,20 @@ def _sight_unit(text: Text, found: Sighted) -> None:
             new += [forwarder.said, *forwarder.clients]
         found.left += [Left(said, why) for said in new]
         del found.forwarders[forwarders:], found.listeners[listeners:]
+    _hold(text.name, settings, found.forwarders[forwarders:], found)
+
+
+def _hold(
+    file: str, settings: Sequence[Setting], taken: Sequence[Forwarder], found: Sighted
+) -> None:
+    """Add which ports the commands of a unit hold that are no forwarders of the inventory's."""
+    if forwarding.is_in_another(settings):
+        return
+    known = [one.said for one in taken]
+    for one in settings:
+        is_command = one.name.startswith("Exec") and _passes_on(one.value)
+        if is_command and _said(file, one) not in known:
+            found.left_forwarders += opened.by_command(systemd.words(one.value))
 
 
 def _why_none(name: str, settings: Sequence[Setting]) -> str:
@@ -153,7 +168,6 @@ def _sight_forwarder(text: Text, name: str, own: Sequence[Setting], found: Sight
     if read is not None and is_denied and unit.clients == (ANY,):
         said = (_said(text.name, command), *clients)
         found.left += [Left(one, _DENIES) for one in said]
-        found.left_forwarders.append(unit.listen)
         return True
     if read is not None:
         _forwarder(_said(text.name, command), name, read, unit, clients, found)
@@ -271,7 +285,6 @@ def _forwarder(
     why = forwarding.why_not(command)
     if why:
         found.left += [Left(one, why) for one in (where, *clients)]
-        found.left_forwarders.append(listen)
     elif not limits:
         found.forwarders.append(Forwarder(where, name, listen, unit, clients))
     elif own[0] is not None and len(own) == 1 and unit.clients == (ANY,):
@@ -282,7 +295,6 @@ def _forwarder(
             f"{' and '.join(limits)} keeps visitors out in a way that an inventory has no word for"
         )
         found.left += [Left(one, why) for one in (where, *clients)]
-        found.left_forwarders.append(listen)
 
 
 def _range(option: str) -> str | None:
@@ -309,6 +321,7 @@ def _sight_script(text: Text, found: Sighted) -> None:
             found.left.append(Left(where, scripts.HERE))
         elif calls is None:
             found.left.append(Left(where, "can't be read as commands of a shell"))
+            found.left_forwarders += opened.by_calls(command.text, None)
         else:
             _sight_calls(where, [words for words in calls if _names_socat(words)], found)
 
@@ -334,12 +347,16 @@ def _sight_calls(where: Said, calls: list[list[str]], found: Sighted) -> None:
             name = "a variable" if "=" in words[0] else f"`{scripts.program(words)}`"
             why = f"whether {name} runs it here, in this host's network, is not known"
             found.left.append(Left(own, why))
+            found.left_forwarders += opened.by_call(words)
 
 
 def _sight_command(where: Said, words: list[str], found: Sighted) -> None:
+    known = len(found.forwarders)
     read = reading.socat(words)
     if read is None or not _is_forwarder(read.listen, read.bind, read.to):
         found.left.append(Left(where, _NOT_ONE))
-        return
-    unit = facts.Unit(read.listen, read.bind, read.to, read.timeout, (ANY,))
-    _forwarder(where, where.file.rpartition("/")[2], read, unit, (), found)
+    else:
+        unit = facts.Unit(read.listen, read.bind, read.to, read.timeout, (ANY,))
+        _forwarder(where, where.file.rpartition("/")[2], read, unit, (), found)
+    if len(found.forwarders) == known:
+        found.left_forwarders += opened.by_call(words)

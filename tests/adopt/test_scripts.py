@@ -91,6 +91,23 @@ def test_two_forwarders_of_one_line_are_two() -> None:
     assert [one.said.text for one in result.lists.left] == [other]
 
 
+STAYS = [
+    "socat TCP-LISTEN:8014,fork TCP:nas.lan:80 &",
+    "SOCAT_DEFAULT_LISTEN_IP=6 socat TCP-LISTEN:8014,fork TCP:10.0.0.5:80",
+    "exec socat SSL-L:8014,fork,cert=/etc/x.pem TCP:10.0.0.5:80",
+    "socat TCP-LISTEN:8014,fork TCP:$(dig +short 'x):80 &",
+    "socat TCP-LISTEN:8014,fork,if=wg0 TCP:10.0.0.5:80 &",
+]
+
+
+@pytest.mark.parametrize("text", STAYS)
+def test_a_forwarder_that_no_inventory_can_say_holds_its_port(text: str) -> None:
+    rules = Text("ufw", "u.txt", "Status: active\n\n8014/tcp ALLOW Anywhere\n", "u.txt")
+    result = adopted(script("units", f"#!/bin/sh\n{text}\n"), rules)
+    assert result.conflicts == ()
+    assert list(planner.make(result.source.inventory).services) == []
+
+
 NO_RULES = [
     "ufw --dry-run allow 8012/tcp",
     "sudo ufw allow 8012/tcp --dry-run",

@@ -210,6 +210,60 @@ def test_the_port_of_a_forwarder_that_stays_is_nobody_elses(program: str) -> Non
     assert left == ({"a.service"} if program == "node" else stays)
 
 
+OPENED = {
+    "/usr/bin/socat TCP-LISTEN:8082,fork,reuseaddr TCP:nas.lan:5000": True,
+    "/usr/bin/socat openssl-listen:8082,fork,cert=/etc/x.pem TCP:10.0.0.5:80": True,
+    "/usr/bin/socat EXEC:/usr/bin/x tcp-l:8082": True,
+    "-/bin/sh -c 'exec /usr/bin/socat TCP-LISTEN:8082,fork TCP:10.0.0.5:80 | tee /x'": True,
+    "/bin/bash -c 'socat TCP-LISTEN:8082,fork TCP:$(dig +short x | head -1):80 # \"'": True,
+    "/usr/bin/env SOCAT_DEFAULT_LISTEN_IP=6 socat TCP-LISTEN:8082,fork TCP:10.0.0.5:80": True,
+    "/usr/bin/ssh -NL 0.0.0.0:8082:10.0.0.2:5432 box": True,
+    "/usr/bin/autossh -M 0 -N -L [::]:8082:/run/x.sock box": True,
+    "/usr/bin/ssh -N -D 8082 box": True,
+    "/usr/bin/ssh -N -R 8082:10.0.0.2:5432 box": False,
+    "/usr/bin/ip netns exec blue socat TCP-LISTEN:8082,fork TCP:10.0.0.5:80": False,
+}
+
+
+@pytest.mark.parametrize("command", OPENED)
+def test_a_port_that_a_command_opens_for_another_is_nobody_elses(command: str) -> None:
+    rules = Text("ufw", "u.txt", "Status: active\n\n8082/tcp ALLOW Anywhere\n", "u.txt")
+    for name in ("ExecStart", "ExecStartPost"):
+        line = f"[Service]\n{name}={command}\n"
+        unit = Text("units", "a.service", line, "a.service")
+        result = adopt.adopt(Sources([unit, rules], {}.get), "box")
+        assert len(result.conflicts) == (not OPENED[command])
+        assert [one.port for one in ports_of(result)] == [8082] * (not OPENED[command])
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "is_held"),
+    [
+        ("a@.service", "", True),
+        ("a.service", "RestrictNetworkInterfaces=wg0\n", True),
+        ("a.service", "Environment=SOCAT_DEFAULT_LISTEN_IP=6\n", True),
+        ("a.service", "PrivateNetwork=yes\n", False),
+    ],
+)
+def test_a_unit_that_stays_holds_its_port_unless_it_is_in_another_network(
+    name: str, settings: str, is_held: bool
+) -> None:
+    rules = Text("ufw", "u.txt", "Status: active\n\n8080/tcp ALLOW Anywhere\n", "u.txt")
+    unit = Text("units", name, forwards("TCP-LISTEN:8080,fork") + settings, name)
+    result = adopt.adopt(Sources([unit, rules], {}.get), "box")
+    assert len(result.conflicts) == (not is_held)
+    assert [one.port for one in ports_of(result)] == [8080] * (not is_held)
+
+
+def test_a_unit_with_a_drop_in_holds_its_port() -> None:
+    rules = Text("ufw", "u.txt", "Status: active\n\n8080/tcp ALLOW Anywhere\n", "u.txt")
+    unit = Text("units", "a.service", forwards("TCP-LISTEN:8080,fork"), "a.service")
+    path = "a.service.d/x.conf"
+    drop_in = Text("units", path, "[Service]\nNice=5\n", path)
+    result = adopt.adopt(Sources([unit, drop_in, rules], {}.get), "box")
+    assert (result.conflicts, ports_of(result)) == ((), [])
+
+
 @pytest.mark.parametrize(
     ("setting", "is_there"),
     [("PrivateNetwork=yes", False), ("NetworkNamespacePath=/run/netns/x", False), ("Nice=5", True)],
