@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 from portgen.formats.systemd import Setting
 from portgen.plan.ports import EVERYWHERE6
+from portgen.targets.systemd import reading
 from portgen.targets.systemd.reading import V6_ONLY, Socat
 
 # Options by which socat keeps visitors out.
@@ -33,6 +34,34 @@ _OF_NETWORK = (
     "RestrictNetworkInterfaces",
 )
 _NO = ("", "0", "no", "n", "f", "false", "off")
+# Addresses of IPv4 in words that an inventory has not: by `pf=ip4`, by the name of this host itself.
+_OF_IPV4 = re.compile(r"(?:pf|protocol-family)=(?:ip4|ipv4|inet|2)", re.IGNORECASE)
+_ANY_FAMILY = re.compile(r"(?:TCP|UDP)4?(?:-[A-Z]+)?", re.IGNORECASE)
+_LOCALHOST = re.compile(r"localhost(:[0-9]+)", re.IGNORECASE)
+_AT_LOCALHOST = re.compile(r"bind=localhost", re.IGNORECASE)
+_HERE = "127.0.0.1"
+
+
+def read(words: list[str]) -> Socat | None:
+    """A command of socat's, with an address for `localhost`, and without `pf=ip4` where it is of IPv4."""
+    prefers_ipv6 = "-6" in words
+    return reading.socat([_plain(word, prefers_ipv6=prefers_ipv6) for word in words])
+
+
+def _plain(word: str, *, prefers_ipv6: bool) -> str:
+    """An address of socat's in the words that an inventory has, where it is of IPv4; any other as it is."""
+    first, *options = word.split(",")
+    kind, between, place = first.partition(":")
+    if not between or not _ANY_FAMILY.fullmatch(kind):
+        return word
+    rest = [one for one in options if not _OF_IPV4.fullmatch(one)]
+    if len(rest) < len(options):
+        kind = f"{kind[:3]}4{kind[3:].removeprefix('4')}"
+    if prefers_ipv6 and "4" not in kind:
+        return word
+    place = _LOCALHOST.sub(rf"{_HERE}\1", place) if _LOCALHOST.fullmatch(place) else place
+    rest = [f"bind={_HERE}" if _AT_LOCALHOST.fullmatch(one) else one for one in rest]
+    return ",".join([f"{kind}:{place}", *rest])
 
 
 def why_not(command: Socat) -> str:

@@ -158,12 +158,12 @@ def _in_effect(text: Text, found: Sighted) -> list[Setting]:
 
 def _sight_forwarder(text: Text, name: str, own: Sequence[Setting], found: Sighted) -> bool:
     """Whether a unit is a forwarder: then it is added."""
-    unit = reading.unit(text.text)
+    unit = reading.unit(text.text, forwarding.read)
     if unit.listen is None or not _is_forwarder(unit.listen, unit.bind, unit.to):
         return False
     command = next(one for one in own if one.name == "ExecStart")
     clients = tuple(_said(text.name, one) for one in own if one.name in _CLIENTS)
-    read = reading.socat(systemd.words(command.value))
+    read = forwarding.read(systemd.words(command.value))
     is_denied = any(one.name == "IPAddressDeny" and one.value for one in own)
     if read is not None and is_denied and unit.clients == (ANY,):
         said = (_said(text.name, command), *clients)
@@ -352,7 +352,7 @@ def _sight_calls(where: Said, calls: list[list[str]], found: Sighted) -> None:
 
 def _sight_command(where: Said, words: list[str], found: Sighted) -> None:
     known = len(found.forwarders)
-    read = reading.socat(words)
+    read = forwarding.read(words)
     if read is None or not _is_forwarder(read.listen, read.bind, read.to):
         found.left.append(Left(where, _NOT_ONE))
     else:

@@ -158,6 +158,10 @@ KNOWN = [
     forwards("TCP6-LISTEN:8080,fork,ipv6-v6only=0"),
     forwards("TCP6-LISTEN:8080,bind=[fd00::1],fork,ipv6only"),
     forwards("UDP-LISTEN:8080,fork", "UDP:10.0.0.5:53", "-t 5"),
+    forwards("TCP-LISTEN:8080,fork", "TCP:10.0.0.5:80", "-lf /var/log/socat.log -lp name -b 512"),
+    forwards("TCP-LISTEN:8080,fork", "TCP:10.0.0.5:80", "-lf/var/log/socat.log -T 60"),
+    forwards("TCP-LISTEN:8080,fork,pf=ip4", "TCP:10.0.0.5:80,pf=ip4", "-6"),
+    forwards("tcp4-l:8080,fork,Protocol-Family=ipv4"),
     forwards("TCP-LISTEN:8080,fork") + "PrivateNetwork=no\nIPAddressDeny=\n",
 ]
 UNKNOWN = [
@@ -165,6 +169,13 @@ UNKNOWN = [
     forwards("TCP-LISTEN:8080,fork,interface=wg0"),
     forwards("TCP-LISTEN:8080,fork,if=wg0"),
     forwards("TCP-LISTEN:8080,fork,pf=ip6"),
+    forwards("TCP6-LISTEN:8080,fork,pf=ip4"),
+    forwards("TCP-LISTEN:8080,fork,bind=localhost", options="-6"),
+    forwards("TCP6-LISTEN:8080,fork,bind=localhost"),
+    forwards("TCP-LISTEN:8080,fork", "TCP:localhost:80", "-6"),
+    forwards("TCP-LISTEN:8080,fork", "TCP6:localhost:80"),
+    forwards("TCP-LISTEN:8080,fork", "TCP:localhost:80,pf=ip6"),
+    forwards("TCP-LISTEN:8080,fork", "TCP:10.0.0.5:80", "-L /run/x.lock"),
     forwards("TCP-LISTEN:8080,fork,netns=blue"),
     forwards("TCP-LISTEN:8080,fork,sourceport=99"),
     forwards("TCP-LISTEN:8080,fork", "TCP:10.0.0.5:80,bind=10.0.0.9"),
@@ -208,6 +219,20 @@ def test_the_port_of_a_forwarder_that_stays_is_nobody_elses(program: str) -> Non
     left = {one.said.file for one in result.lists.left}
     stays = {"a.service", "u.txt", "ss.txt"} if program == "socat" else {"a.service", "u.txt"}
     assert left == ({"a.service"} if program == "node" else stays)
+
+
+@pytest.mark.parametrize("is_unit", [True, False])
+def test_localhost_is_an_address_of_ipv4(is_unit: bool) -> None:
+    text = forwards("TCP-LISTEN:8080,fork,bind=localhost", "TCP4:localhost:9099")
+    name = "a.service"
+    if not is_unit:
+        text, name = text.partition("ExecStart=")[2], "a.sh"
+    result = adopt.adopt(Sources([Text("units", name, text, name)], {}.get), "box")
+    services = list(planner.make(result.source.inventory).services)
+    assert [(one.via, str(one.to), one.ports[0].bind) for one in services] == [
+        ("socat", "127.0.0.1:9099", "127.0.0.1")
+    ]
+    assert result.lists.left == ()
 
 
 OPENED = {

@@ -166,6 +166,10 @@ def test_where_a_server_listens(listen: str, endpoint: Endpoint) -> None:
             Unit(Endpoint(80, "tcp"), "::", "10.0.0.1:80", 0, ("any",)),
         ),
         (
+            "socat -lf /var/log/socat.log -lp name -lfx TCP-LISTEN:80 TCP:10.0.0.1:80",
+            Unit(Endpoint(80, "tcp"), "0.0.0.0", "10.0.0.1:80", 0, ("any",)),
+        ),
+        (
             "/usr/bin/socat -T 60 'UDP4-RECVFROM:53,bind=10.0.0.9,fork' UDP:10.0.0.1:53",
             Unit(Endpoint(53, "udp", address="10.0.0.9"), "10.0.0.9", "10.0.0.1:53", 60, ("any",)),
         ),

@@ -7,7 +7,7 @@ something else than socat is stated too, with all that it says as its settings.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from portgen.formats import ports, systemd
@@ -21,7 +21,7 @@ FOLDER = "systemd/"
 _LISTENS = re.compile(r"(TCP|UDP)([46]?)-(?:LISTEN|L|RECVFROM|RECV)")
 _LEADS = re.compile(r"(TCP|UDP)[46]?(?:-CONNECT)?|(UNIX(?:-CONNECT|-CLIENT)?)")
 # Options of socat that have a value, in the next word where it does not follow at once.
-_WITH_VALUE = ("-b", "-t", "-T", "-L", "-W", "-r", "-R")
+_WITH_VALUE = re.compile(r"(-(?:[btTLWrR]|l[fp]))(.*)", re.DOTALL)
 _TITLE = (("Unit", "Description"),)
 _FACTS = (("Service", "ExecStart"), ("Service", "IPAddressAllow"), ("Service", "IPAddressDeny"))
 _FAMILIES = ("0.0.0.0/0", "::/0")
@@ -55,13 +55,13 @@ def read(files: Mapping[str, str]) -> Iterator[Statement]:
             yield Statement(path, 1, last, path.removeprefix(FOLDER), unit(text))
 
 
-def unit(text: str) -> Unit:
-    """A unit's facts."""
+def unit(text: str, of_command: Callable[[list[str]], Socat | None] | None = None) -> Unit:
+    """A unit's facts. `of_command`: what reads its command, where it is not `socat`."""
     settings = list(systemd.read(text))
     commands = _values(settings, "ExecStart")
     command = None
     if len(commands) == 1:
-        command = socat(systemd.words(commands[0]))
+        command = (of_command or socat)(systemd.words(commands[0]))
     if command is None:
         return Unit(None, "", "", 0, (), _other(settings, _TITLE))
     other = _other(settings, (*_TITLE, *_FACTS))
@@ -199,8 +199,8 @@ def _parted(words: list[str]) -> tuple[dict[str, str], list[str]]:
     for word in rest:
         if not word.startswith("-") or word == "-":
             addresses.append(word)
-        elif word[:2] in _WITH_VALUE:
-            options[word[:2]] = word[2:] or next(rest, "")
+        elif match := _WITH_VALUE.fullmatch(word):
+            options[match[1]] = match[2] or next(rest, "")
         else:
             options[word] = ""
     return options, addresses
