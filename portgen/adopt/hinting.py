@@ -19,6 +19,7 @@ _ITSELF = frozenset(
     ("app", "console", "container", "dashboard", "http", "https", "server", "service", "web")
 )
 _OWN = _LISTENS | _ITSELF
+_HOSTS = ("HOST", "HOSTNAME", "ADDR", "ADDRESS")
 _EVERYWHERE = ("", "0.0.0.0", "::", "[::]", "*")  # noqa: S104 - what listens, not where somebody is asked
 _PORT_IN_URL = re.compile(r"(?:localhost|127\.0\.0\.1):([0-9]{2,5})\b")
 
@@ -27,8 +28,11 @@ def own_ports(service: str, entry: Mapping[str, Any]) -> Iterator[int]:
     """The ports that an entry names elsewhere than in `ports`."""
     variables = _variables(entry)
     names = {_plain(service), _plain(str(entry.get("container_name") or "")), image_of(entry)}
+    of_others = {
+        name.upper() for name, value in variables.items() if value not in _EVERYWHERE
+    }  # where they are addresses
     for name, value in variables.items():
-        if re.fullmatch("[0-9]{2,5}", value) and _is_own(name, variables, names - {""}):
+        if re.fullmatch("[0-9]{2,5}", value) and _is_own(name, of_others, names - {""}):
             yield int(value)
     exposed = entry.get("expose")
     for one in exposed if isinstance(exposed, list) else ():
@@ -58,18 +62,16 @@ def _variables(entry: Mapping[str, Any]) -> dict[str, str]:
     return {name: value for name, _, value in pairs}
 
 
-def _is_own(name: str, variables: Mapping[str, str], names: set[str]) -> bool:
-    """Whether a variable says at which port the container listens. `names`: its own."""
+def _is_own(name: str, of_others: set[str], names: set[str]) -> bool:
+    """Whether a variable says at which port the container listens. `of_others`: the variables that may name
+    a host whose port it is, in capitals. `names`: the container's own."""
     match = re.fullmatch(r"(.*?)_?PORT", name, re.IGNORECASE)
     if match is None:
         return False
     before = match[1]
-    for other, value in variables.items():
-        is_host = re.fullmatch(
-            rf"{re.escape(before)}_?(?:HOST|HOSTNAME|ADDR|ADDRESS)", other, re.IGNORECASE
-        )
-        if is_host and value not in _EVERYWHERE:
-            return False
+    hosts = (f"{before}{between}{word}".upper() for between in ("", "_") for word in _HOSTS)
+    if any(host in of_others for host in hosts):
+        return False
     words = _plain(before.replace("_", "-"))
     for own in names:
         if words == own or words.startswith(f"{own}-"):

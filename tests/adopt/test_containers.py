@@ -10,6 +10,7 @@ from portgen import adopt
 from portgen.adopt import Adopted, Sources, Text
 from portgen.plan import planner
 from portgen.plan.types import Service
+from tests.limit import ends
 
 
 def compose(text: str, folder: str = "stack", name: str = "docker-compose.yml") -> Text:
@@ -234,3 +235,32 @@ def test_a_network_of_this_host_alone_opens_nothing() -> None:
     result = adopted(compose(text.replace("192.168.1.9", "127.0.0.1")), status)
     assert [port.sources for one in services(result).values() for port in one.ports] == [()]
     assert result.conflicts == ()
+
+
+@pytest.mark.parametrize(
+    ("beside", "is_own"),
+    [
+        ("HTTP_HOST: db", False),
+        ("HTTPHOST: db", False),
+        ("http_address: 10.0.0.5", False),
+        ("HTTP_HOST: 0.0.0.0", True),
+        ("HTTP_HOST_NAME: db", True),
+        ("WEB_HOST: db", True),
+    ],
+)
+def test_a_port_beside_its_host_is_that_hosts(beside: str, is_own: bool) -> None:
+    content = (
+        "services:\n  app:\n    image: x\n    network_mode: host\n    environment:\n"
+        f"      HTTP_PORT: '5400'\n      {beside}\n"
+    )
+    text = Text("compose", "c.yml", content, "c.yml", "web")
+    found = adopt.sight(Sources([text], {"c.yml": content}.get))
+    assert [one.port for one in found.hints] == [5400] * is_own
+
+
+def test_many_variables_take_no_time() -> None:
+    pairs = "".join(f"      A{n}_PORT: '{n}'\n      A{n}_HOST: db\n" for n in range(10, 5000))
+    content = f"services:\n  app:\n    network_mode: host\n    environment:\n{pairs}"
+    text = Text("compose", "c.yml", content, "c.yml", "web")
+    with ends():
+        assert adopt.sight(Sources([text], {"c.yml": content}.get)).hints == []
