@@ -90,15 +90,30 @@ class _Held:
             else:
                 self.assumed.add(port.endpoint)
 
-    def why_not_there(self, numbers: set[int]) -> str:
-        """Why a rule for these ports lets nobody in to one of the inventory's."""
-        if numbers & self.elsewhere:
+    def why_not_there(self, rule: Rule) -> str:
+        """Why a rule lets nobody in to a port of the inventory's."""
+        if _among(self.elsewhere, rule):
             return "who holds the port is not taken over"
-        return "who holds the port does not listen there" if numbers & self.numbers else _NOBODY
+        if _among(self.numbers, rule):
+            return "who holds the port does not listen there"
+        return _NOBODY
 
 
-def _numbers(rule: Rule) -> set[int]:
-    return {number for part in spans(rule.rule.port or "") for number in part}
+def _among(numbers: set[int], rule: Rule) -> set[int]:
+    """Those of some ports that a rule is about."""
+    parts = spans(rule.rule.port or "")
+    if sum(map(len, parts)) < len(numbers):
+        return {number for part in parts for number in part if number in numbers}
+    return {number for number in numbers if any(number in part for part in parts)}
+
+
+def _size(rule: Rule) -> int:
+    """About how many ports a rule is; those that it names twice count once."""
+    size = end = 0
+    for part in sorted(spans(rule.rule.port or ""), key=lambda one: one.start):
+        size += max(0, part.stop - max(end, part.start))
+        end = max(end, part.stop)
+    return size
 
 
 def _why_left(rule: Rule, effect: Effect, held: _Held) -> str:
@@ -126,11 +141,11 @@ def _why_left(rule: Rule, effect: Effect, held: _Held) -> str:
         )
     if effect.hidden:
         return "who holds the port listens on this host's own address alone"
-    if _numbers(rule) & held.reserved:
+    if _among(held.reserved, rule):
         return "the port is reserved for the system's own program"
     if one.to not in EVERYBODY:
         return "a rule about one address, and who holds the port listens on others, too"
-    return held.why_not_there(_numbers(rule))
+    return held.why_not_there(rule)
 
 
 def _lets_in_by_port(rule: Rule) -> bool:
@@ -140,7 +155,7 @@ def _lets_in_by_port(rule: Rule) -> bool:
 
 def _conflicts(rule: Rule, effect: Effect, held: _Held) -> Iterator[Conflict]:
     ends = {*effect.ports, *effect.shadowed, *effect.hidden} - held.assumed
-    numbers = {number for end in ends for number in end.ports} | (held.known & _numbers(rule))
+    numbers = {number for end in ends for number in end.ports} | _among(held.known, rule)
     if not effect.ports and (effect.hidden or effect.shadowed):
         yield _without_effect(rule, effect)
     else:
@@ -151,19 +166,19 @@ def _conflicts(rule: Rule, effect: Effect, held: _Held) -> Iterator[Conflict]:
 
 def _excess(rule: Rule, known: set[int], held: _Held) -> Iterator[Conflict]:
     """What a rule opens that nobody holds."""
-    numbers = _numbers(rule)
-    reserved = held.reserved & numbers - known
-    left = held.left & numbers - known - reserved
-    empty = numbers - known - reserved - left
+    reserved = _among(held.reserved, rule) - known
+    left = _among(held.left, rule) - known - reserved
+    size = _size(rule)
+    empty = size - len(_among(known | reserved | left, rule))
     if not (known or reserved or left):
         message = f"rule for {_spelled(rule)}: no source names a holder"
         hint = f"delete it if nobody needs it: `ufw delete {' '.join(rule.rule.words)}`"
         yield Conflict("rule-without-holder", message, (rule.said,), hint)
-    elif empty and len(numbers) > 1:
+    elif empty and size > 1:
         parts = [f"{len(known)} are held"]
         parts += [f"{len(reserved)} are reserved"] * bool(reserved)
         parts += [f"{len(left)} are of lines that are left"] * bool(left)
-        opens = f"opens {len(numbers)} ports: {', '.join(parts)}, {len(empty)} are empty"
+        opens = f"opens {size} ports: {', '.join(parts)}, {empty} are empty"
         message = f"rule for {_spelled(rule)} {opens}"
         hint = "portgen opens each held port by a rule of its own"
         yield Conflict("rule-too-wide", message, (rule.said,), hint)

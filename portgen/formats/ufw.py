@@ -18,6 +18,7 @@ _TUPLE = "### tuple ###"
 _COMMENT = re.compile(r"""('[^']*'|"(?:\\.|[^"\\])*"|\\.)|(?<!\S)#.*""")  # or what may hide its `#`
 _PLAIN = re.compile(r"'[^']*'|[^\s']+")
 _SIMPLE = re.compile(r"(?P<port>[0-9,:]+)(?:/(?P<protocol>tcp|udp))?")
+_MOST_PORTS = 15  # of a rule, where both ends of a range count
 _SHORTEST, _LONGEST = 6, 9  # fields of a tuple: with applications, and with a direction
 
 
@@ -109,7 +110,12 @@ def command(words: list[str]) -> Rule | None:
             if simple is None or rule.port is not None:
                 return None
             rule = rule._replace(port=simple["port"], protocol=simple["protocol"] or ANYWHERE)
-    return rule
+    return None if _are_too_many(rule.port, rule.source_port) else rule
+
+
+def _are_too_many(*written: str | None) -> bool:
+    """Whether a rule has more ports than ufw takes, at one of its ends."""
+    return any(text and text.count(",") + text.count(":") >= _MOST_PORTS for text in written)
 
 
 def _without_place(words: list[str]) -> list[str]:
@@ -174,6 +180,8 @@ def _of_fields(fields: list[str], line: int) -> Rule | None:
     if len(fields) in (_SHORTEST + 1, _LONGEST):
         place = fields.pop()
     action, protocol, port, to, source_port, source, *applications = fields
+    if _are_too_many(port, source_port):
+        return None
     routed = action.startswith("route:")
     direction, _, interface = place.partition("_")
     application = None
@@ -297,8 +305,11 @@ def _parted(text: str) -> tuple[str, str | None]:
 
 
 def _named_port(to: re.Match[str]) -> tuple[str | None, str | None] | None:
-    """The port and the protocol of a destination, also of a known application; None of one that is not."""
+    """The port and the protocol of a destination, also of a known application; None of one that is not, and
+    of more ports than ufw takes."""
     name = to["name"] or to["application"]
+    if _are_too_many(to["port"]):
+        return None
     if to["port"] is not None or name is None:
         return None if to["port"] and to["name"] else (to["port"], to["protocol"])
     return APPLICATIONS.get(name)

@@ -12,6 +12,7 @@ from portgen.adopt.draft import Draft
 from portgen.adopt.judging import Effect
 from portgen.adopt.sighted import Said, Sighted
 from portgen.plan import planner
+from tests.limit import ends
 
 ALLOW, DENY = "### tuple ### allow tcp", "### tuple ### deny tcp"
 PUBLISHED = 'services:\n  git:\n    ports: ["2222:22"]\n'
@@ -585,3 +586,26 @@ def test_each_rule_of_ufws_two_files_in_one_is_of_its_family(case: str) -> None:
     result = adopted(PROGRAM, text("ufw", "all.txt", rules.replace("2222", "8080")))
     assert sources_of(result, 8080) == wanted
     assert result.lists.left == ()
+
+
+@pytest.mark.parametrize(
+    ("ports", "opens"),
+    [
+        ("2222,80:90,85:95", "17 ports: 1 are held, 16 are empty"),
+        ("2000:3000,2222,1:10", "1011 ports: 1 are held, 1010 are empty"),
+    ],
+)
+def test_a_rule_opens_each_of_its_ports_once(ports: str, opens: str) -> None:
+    rules = f"{ALLOW} {ports} 0.0.0.0/0 any 0.0.0.0/0 in\n"
+    program = 'tcp LISTEN 0 128 0.0.0.0:2222 0.0.0.0:* users:(("app",pid=7,fd=4))\n'
+    result = adopted(text("ufw", "user.rules", rules), text("ss", "ss.txt", program))
+    assert [one.message for one in result.conflicts] == [
+        f"rule for {ports}/tcp from anywhere opens {opens}"
+    ]
+
+
+def test_many_wide_rules_take_no_time() -> None:
+    ports = [",".join(f"{number + more}:65535" for more in range(7)) for number in range(1, 400)]
+    rules = "".join(f"{ALLOW} {one} 0.0.0.0/0 any 0.0.0.0/0 in\n" for one in ports)
+    with ends():
+        adopted(text("ufw", "user.rules", rules))

@@ -74,6 +74,11 @@ def test_a_tuple_of_any_length_is_read_at_once() -> None:
     assert time.process_time() - started < 2
 
 
+def test_a_tuple_of_more_ports_than_ufw_takes_is_none() -> None:
+    lines = [f"### tuple ### allow tcp {'80,' * more}80 ::/0 any ::/0 in\n" for more in (14, 15)]
+    assert [rule.line for rule in ufw.tuples("".join(lines))] == [1]
+
+
 @pytest.mark.parametrize(
     ("command", "rule"),
     [
@@ -100,6 +105,9 @@ def test_a_tuple_of_any_length_is_read_at_once() -> None:
         ("ufw --force enable", None),
         ("ufw delete allow 22", None),
         ("ufw allow from", None),
+        (f"ufw allow {'1,' * 13}14:15/tcp", Rule("allow", "tcp", port=f"{'1,' * 13}14:15")),
+        (f"ufw allow {'1,' * 14}15:16/tcp", None),
+        (f"ufw allow proto udp from any port {'1,' * 15}16", None),
         ("ufw allow 'unclosed", None),
         ("apt install ufw", None),
     ],
@@ -194,6 +202,7 @@ def test_a_row_of_status_is_the_rule_that_it_shows(text: str) -> None:
         "To   Action   From",
         "--   ------   ----",
         "My Own App   ALLOW   Anywhere",
+        f"{','.join(['1:2'] * 8)}/tcp   ALLOW   Anywhere",
         "",
     ],
 )
