@@ -31,8 +31,10 @@ _PASSES_ON = {
     r"\bsocat\b": _NOT_ONE,
     r"\bsystemd-socket-proxyd\b": "a proxy of systemd's, whose port its socket unit says",
     r"\b(?:docker|podman)\s+run\b": "a container: `docker inspect` or `docker ps` says what it publishes",
-    r"\b(?:auto)?ssh\b.*\s-\w*[LRD]": "a tunnel of ssh's: an inventory has no word for it",
 }
+_SSH = re.compile(r"\b(?:auto)?ssh\b")
+_TUNNEL = re.compile(r"\s-\w*[LRD]")  # behind it
+_A_TUNNEL = "a tunnel of ssh's: an inventory has no word for it"
 RUNS_SOCAT = re.compile(r"(?:^|[\s/;&|({\"'`])socat\s")
 _NAMES_SOCAT = re.compile(r"(?:^|[\s/])socat(?:\s|$)")
 _LISTENING = re.compile(r"(?i)\b(?:tcp|udp|sctp|openssl|unix)[46]?-(?:l|listen|recv|recvfrom):")
@@ -238,7 +240,11 @@ def _program(where: Said, setting: Setting, name: str, found: Sighted) -> None:
 
 def _passes_on(command: str) -> str:
     """Why a command that opens a port for somebody else is no program's own."""
-    return next((why for pattern, why in _PASSES_ON.items() if re.search(pattern, command)), "")
+    for pattern, why in _PASSES_ON.items():
+        if re.search(pattern, command):
+            return why
+    ssh = _SSH.search(command)
+    return _A_TUNNEL if ssh is not None and _TUNNEL.search(command, ssh.end()) else ""
 
 
 def _runs(command: str, programs: tuple[str, ...]) -> bool:

@@ -32,7 +32,10 @@ def by_command(words: Sequence[str]) -> list[Endpoint]:
     """The ports that a command of systemd's opens, also by a shell that it runs."""
     if not words:
         return []
-    text = shlex.join([words[0].lstrip("@-:+!|"), *words[1:]])
+    own = [words[0].lstrip("@-:+!|"), *words[1:]]
+    if scripts.program(own) in ("socat", *_SSH):
+        return by_call(own)
+    text = shlex.join(own)
     return by_calls(text, scripts.calls(text))
 
 

@@ -9,6 +9,7 @@ from portgen.adopt import Sources, Text
 from portgen.adopt.sighted import Sighted
 from portgen.plan import planner
 from portgen.plan.ports import PlannedPort
+from tests.limit import ends
 
 COMMANDS = {
     "/usr/bin/gunicorn app:app -b 0.0.0.0:5400": [("0.0.0.0", 5400)],
@@ -342,6 +343,22 @@ def test_a_template_is_no_forwarder_by_itself() -> None:
         command = "TCP-LISTEN:8080,fork" if name.startswith("five") else "TCP-LISTEN:%i,fork"
         assert outcome(forwards(command), name) == ([], [2])
     assert outcome(forwards("TCP-LISTEN:8080,fork"), "five@one.service") == ([8080], [])
+
+
+LONG = {
+    "tunnel": "/usr/bin/" + "ssh " * 60_000 + "-",
+    "options": "/usr/bin/socat TCP-LISTEN:80," + "fork," * 200_000 + " TCP:10.0.0.1:80",
+    "brackets": "/usr/bin/socat TCP-LISTEN:80,range=[::1]/128,"
+    + "fork," * 200_000
+    + " TCP:10.0.0.1:80",
+    "open brackets": "/usr/bin/socat TCP-LISTEN:80," + "[," * 200_000 + " TCP:10.0.0.1:80",
+}
+
+
+@pytest.mark.parametrize("kind", LONG)
+def test_a_long_command_takes_no_time(kind: str) -> None:
+    with ends():
+        sighted(LONG[kind])
 
 
 def test_a_socket_of_both_families_is_one_of_both() -> None:

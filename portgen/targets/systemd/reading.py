@@ -206,9 +206,17 @@ def _parted(words: list[str]) -> tuple[dict[str, str], list[str]]:
     return options, addresses
 
 
+_BRACKETED = re.compile(r"(\[[^\[\]]*\])")
+
+
 def _address(text: str) -> _Address:
     """Commas within brackets part nothing: an IPv6 address has none, but a range may."""
-    place, *options = re.split(r",(?![^\[]*\])", text)
+    pieces = [""]
+    for number, piece in enumerate(_BRACKETED.split(text)):
+        first, *more = [piece] if number % 2 else piece.split(",")
+        pieces[-1] += first
+        pieces += more
+    place, *options = pieces
     kind, _, rest = place.partition(":")
     return _Address(kind.upper(), rest, tuple(options))
 
