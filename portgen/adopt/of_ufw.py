@@ -87,7 +87,7 @@ def is_script(text: str) -> bool:
 
 
 def _is_call(words: list[str]) -> bool:
-    """Whether ufw does something by these words, and it is no sentence about it."""
+    """Whether these words make ufw do something: they may be a sentence about it."""
     named = [word for word in words[1:] if not word.startswith("-")]
     return named[:1] != [] and named[0] in (*_OTHERS, *_CHANGES)
 

@@ -179,7 +179,7 @@ def _sight_forwarder(text: Text, name: str, own: Sequence[Setting], found: Sight
 def _sight_settings(
     file: str, name: str, own: Sequence[Setting], found: Sighted, *, of_ipv6: bool
 ) -> None:
-    """What a unit that is no forwarder says of ports, and of who may come. `of_ipv6`: whether its sockets
+    """What a unit that is not a forwarder says of ports, and of who may come. `of_ipv6`: whether its sockets
     are of IPv6 alone, where they name no address."""
     for setting in own:
         where = _said(file, setting)
@@ -207,10 +207,7 @@ def _socket(
         return
     transport = "udp" if setting.name == "ListenDatagram" else "tcp"
     bind = address.strip("[]")
-    if bind in (
-        "",
-        EVERYWHERE6,
-    ):  # systemd's sockets are of both families, unless they say otherwise
+    if bind in ("", EVERYWHERE6):  # of both families, unless the unit says otherwise
         bind = EVERYWHERE6 if of_ipv6 else ""
     if not is_bind(bind):
         found.left.append(Left(where, "not a port of the host"))
@@ -239,7 +236,7 @@ def _program(where: Said, setting: Setting, name: str, found: Sighted) -> None:
 
 
 def _passes_on(command: str) -> str:
-    """Why a command that opens a port for somebody else is no program's own."""
+    """Why a command that opens a port for somebody else is not a program's own."""
     for pattern, why in _PASSES_ON.items():
         if re.search(pattern, command):
             return why

@@ -192,9 +192,7 @@ class Place(Struct, frozen=True):
     is_final: bool = False
     set_headers: tuple[Part, ...] = ()
     is_portgens: bool = False  # whether portgen rendered it
-    has_headers: bool = (
-        False  # whether it says which headers a service gets, in a file that is not here
-    )
+    has_headers: bool = False  # whether a file that is not here says which a service gets
 
     @property
     def path(self) -> str:
@@ -402,9 +400,7 @@ class Sighted(Struct):
     foreign: set[str] = set()  # by docker's names, networks that are no bridges of this host
     docker_names: dict[tuple[str, str], str] = {}  # of networks, by project and compose's key
     attached: dict[Box, set[str]] = {}  # by compose's keys, the networks that files name
-    binds: dict[
-        str, str
-    ] = {}  # by docker's names of networks, where their containers are published
+    binds: dict[str, str] = {}  # where docker publishes containers, by its names of their networks
     boxes: dict[Box, Said] = {}
     images: dict[Box, str] = {}  # what the programs in them are called, by their images
     ids: dict[str, Box] = {}  # containers by docker's ids
@@ -432,9 +428,7 @@ class Sighted(Struct):
         None  # how many servers nginx reads before conf.d/portgen.conf, if at all
     )
     main: Said | None = None  # nginx.conf, where all of nginx's folder is there
-    takes_snippet: bool = (
-        False  # whether a pattern for all servers would include portgen's locations
-    )
+    takes_snippet: bool = False  # whether a pattern for all servers includes portgen's locations
     lacks_portgens: bool = False  # whether it does not include conf.d/portgen.conf
     printed: dict[str, list[tuple[int, str]]] = {}  # by dumps: from which line on which file
     firewall: Firewall = field(default_factory=Firewall)
