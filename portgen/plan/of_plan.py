@@ -156,7 +156,7 @@ class _Parts:
             return facts
         container = guard = None
         routes = {
-            route.name: Location(_route(route), route.backend, route.left_mark)
+            route.name: Location(of_route(route), route.backend, route.left_mark)
             for route in service.routes
         }
         if service.name in self.containers:
@@ -233,7 +233,7 @@ def _unit(forwarder: Forwarder) -> Unit:
     )
 
 
-def _route(route: PlannedRoute) -> Route:
+def of_route(route: PlannedRoute) -> Route:
     """What nginx makes of the route's settings and of its raw directives together: they stand in
     one location."""
     said = [_said("allow", client) for client in route.clients]
