@@ -42,6 +42,17 @@ def services(ctx: click.Context, _param: click.Parameter, incomplete: str) -> li
     return _offered(found, incomplete)
 
 
+def sources(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Who may ask: zones, projects, `any` and `host`."""
+    inventory = _inventory(ctx)
+    words = ["any", "host"]
+    if inventory is not None:
+        for host in inventory.hosts.values():
+            words += host.zones
+        words += inventory.projects
+    return _offered(((word, None) for word in dict.fromkeys(words)), incomplete)
+
+
 def projects(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The names of projects, with their titles."""
     found = [(name, project.title) for name, project in _projects(ctx).items()]

@@ -39,6 +39,7 @@ TITLES = {
     "PortEntry": "one of a service's ports",
     "Route": "a route",
     "Ignored": "an `ignore` that may end",
+    "Expectation": "a sentence of `expect`",
 }
 
 _UP_TO_A_DAY = "`{rule: {reason: TEXT, until: 2026-12-01}}`: up to that day, which still counts."
@@ -161,6 +162,27 @@ FIELDS: dict[str, dict[str, Field]] = {
         "version": Field("The version of this format: `1`.", REQUIRED),
         "hosts": Field("The machines, by name. Each gets a folder `output/<name>/`."),
         "projects": Field("Who owns which ports, by name; and the services that hold them."),
+        "expect": Field(
+            "Who gets where, and who never may: a list of `{from: any, to: postgresql, reach: false}`. "
+            "`lint` and `audit` check it."
+        ),
+    },
+    "Expectation": {
+        "from": Field(
+            "Who asks: what `allow` takes (`any`, a zone, a project, a CIDR), `host`, or `neighbour of "
+            "PROJECT`.",
+            REQUIRED,
+        ),
+        "to": Field(
+            "For what: `[HOST/]SERVICE[:PORT]`, or `project NAME`, which are its active services.",
+            REQUIRED,
+        ),
+        "reach": Field(
+            "`true`: each of its addresses gets through to each service by some way. `false`: none does, by "
+            "no way.",
+            REQUIRED,
+        ),
+        "auth": Field("`true`: a route that asks for a password does not count.", "`false`"),
     },
     "Host": {
         "zones": Field(

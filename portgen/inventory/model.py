@@ -40,6 +40,7 @@ from portgen.inventory.values import (
     UnitName,
     Used,
     Value,
+    Visited,
 )
 from portgen.inventory.zones import ZoneMember
 
@@ -252,12 +253,22 @@ class Project(Struct, frozen=True, forbid_unknown_fields=True):
     services: dict[Name, Service] = {}
 
 
+class Expectation(Struct, frozen=True, forbid_unknown_fields=True):
+    """A sentence about who gets where, which has to be so."""
+
+    source: Visited = field(name="from")
+    to: Visited
+    reach: bool
+    auth: bool = False
+
+
 class Inventory(Struct, frozen=True, forbid_unknown_fields=True):
     """Who owns which port, how traffic reaches it and who may use it."""
 
     version: Literal[1]
     hosts: dict[Name, Host] = {}
     projects: dict[ProjectName, Project] = {}
+    expect: list[Expectation] = []
 
 
 def decode_value(kind: type[Any], raw: object) -> Any:

@@ -182,6 +182,15 @@ Allowed = Annotated[
         description="`any`, a zone, a project, or a CIDR",
     ),
 ]
+# One who asks, or what is asked for, in a sentence of `expect`.
+Visited = Annotated[
+    str,
+    Meta(
+        pattern=rf"^[A-Za-z0-9]([A-Za-z0-9:./ -]*[A-Za-z0-9:])?{END}",
+        max_length=511,
+        description="One or more words: `lan`, `neighbour of shop`, `project shop`, `box/web:5000`",
+    ),
+]
 Used = Annotated[
     str,
     Meta(

@@ -11,9 +11,9 @@ datagram:
 - A port that docker publishes by IPv4 is handed on before ufw is asked: only the guard closes it. From a
   container of the host it is not handed on, but meets docker's own program, as by IPv6: there ufw decides.
 - The containers of a network reach each other at their own ports; docker keeps those of other networks out.
-- A neighbour that sends packets for a Docker network to the host reaches the ports that docker publishes from
-  there, at the container's own address, unless the guard closes that. By IPv6 docker lets in nobody there whom
-  the published port does not let in.
+- A neighbour that sends packets for a Docker network to the host reaches the ports that docker publishes
+  there, at the container's own address, unless the guard closes that. By IPv6 docker lets nobody in there
+  whom the published port keeps out.
 - A route is for whoever may reach nginx's port and is in its `allow`. A proxy in `client_ip` may name any
   visitor; so where proxies may come, everybody comes by them.
 """
@@ -286,14 +286,15 @@ def _of_route(route: Route, server: Server, openings: _Openings) -> Iterator[Doo
         if site.certificate is not None and site.listen_tls is not None:
             number = site.listen_tls
     endpoint = Endpoint(number, "tcp")
-    for family in FAMILIES if server.ipv6 else (4,):
+    for family in FAMILIES:
         clients = everyone(family)
         if meant.clients:
             clients = _of_family(meant.clients, family)
-        found = [Admission(("host",), clients)]
-        for one in openings.admissions(endpoint, "", family):
-            found.append(one._replace(addresses=ranges.common(one.addresses, clients)))
-        found += _through_proxies(server, endpoint, openings, clients, family)
+        found = list(_through_proxies(server, endpoint, openings, clients, family))
+        if family == 4 or server.ipv6:
+            found.append(Admission(("host",), clients))
+            for one in openings.admissions(endpoint, "", family):
+                found.append(one._replace(addresses=ranges.common(one.addresses, clients)))
         yield Door(
             service=route.service,
             way="route",

@@ -16,6 +16,7 @@ from portgen.inventory.destinations import Destination
 from portgen.inventory.networks import Network4, Network6, bracketed
 from portgen.plan import calling, environment, serving
 from portgen.plan.calls import Use
+from portgen.plan.expectations import Expectation
 from portgen.plan.ignores import Around, Ignores
 from portgen.plan.networks import ProjectNetwork, host_of, networks_of
 from portgen.plan.ports import Endpoint, PlannedPort, interface_of
@@ -76,7 +77,12 @@ def make(
         ignore = _around(inventory, name, today).entries
         placed = by_host.get(name, [])
         hosts.append(_host(name, entry, placed, meaning, host_uses, ignore, is_alone))
-    return Plan(tuple(hosts), tuple(projects), tuple(checks))
+    return Plan(tuple(hosts), tuple(projects), tuple(_expectations(inventory)), tuple(checks))
+
+
+def _expectations(inventory: model.Inventory) -> Iterator[Expectation]:
+    for index, one in enumerate(inventory.expect):
+        yield Expectation(one.source, one.to, one.reach, one.auth, ("expect", index))
 
 
 def _around(inventory: model.Inventory, host: str, today: dt.date | None) -> Around:

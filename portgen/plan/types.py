@@ -17,6 +17,7 @@ from portgen.inventory.destinations import Destination
 from portgen.inventory.networks import Address4, Address6, Network4, Network6
 from portgen.inventory.ports import Ports
 from portgen.plan.calls import Call, Use
+from portgen.plan.expectations import Expectation
 from portgen.plan.ignores import Ignores
 from portgen.plan.places import Places
 from portgen.plan.ports import Endpoint, PlannedPort, Transport
@@ -136,9 +137,7 @@ class Service(Struct, frozen=True):
     @property
     def health(self) -> str | None:
         """The health check of its first port."""
-        if not self.ports:
-            return None
-        return self.ports[0].health
+        return self.ports[0].health if self.ports else None
 
     @property
     def has_mapping(self) -> bool:
@@ -453,6 +452,7 @@ class Plan(Struct, frozen=True):
 
     hosts: tuple[Host, ...]
     projects: tuple[Project, ...]
+    expectations: tuple[Expectation, ...] = ()
     checks: tuple[str, ...] = ()  # of `audit`, by name: an `ignore` may name one, too
 
     @property
@@ -496,5 +496,5 @@ def has_mapping(via: str) -> bool:
 
 
 def override_file(project: str) -> str:
-    """The name of a project's compose override."""
+    """A compose override's name."""
     return f"docker-compose.{project}.yml"

@@ -24,6 +24,7 @@ from portgen.review.plan_types import (
     Vacancy,
     Zone,
 )
+from portgen.review.reach_types import Reach as ReachAnswers
 
 
 class Problem(TypedDict):
@@ -139,6 +140,10 @@ class Next(Whole):
     project: str
     group: str | None
     ports: list[int]
+
+
+class Reach(ReachAnswers, Whole):
+    """What `reach` prints."""
 
 
 class Verify(Whole):
@@ -366,6 +371,7 @@ DOCUMENTS = (
     FreePorts,
     Next,
     Explain,
+    Reach,
     Verify,
     Edit,
     Init,

@@ -16,7 +16,8 @@ A service, a project or a host silences a rule with `ignore: {rule: reason}`, or
 the module says `ABSOLUTE = True`: because of what such a rule finds, a rendered file would be
 missing, be refused by its program, take another's place or mean something else than the inventory
 says (`ignore-unknown` is about `ignore` itself). A rule that never reports a service says what it
-is about, `ABOUT = "projects"` or `"hosts"`: only those silence it, and what they are on. A rule
+is about, `ABOUT = "projects"` or `"hosts"`: only those silence it, and what they are on. One about the
+sentences of `expect`, which nobody may silence, says `ABOUT = "expect"`. A rule
 names in `UNLESS` those that say enough: where one of them reports an entry, it says nothing about
 the same one. Other packages add rules by the entry point group `portgen.rules`; one that can't be
 imported fails loudly. Rules do no I/O; `every` finds them with `plugins.load`, which reads folders.

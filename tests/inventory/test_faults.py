@@ -651,30 +651,30 @@ FAULTS: dict[str, tuple[str | bytes, list[str]]] = {
         "version: 1\n" + "k" * 1000 + ": 1\n",
         [
             f"2:1: error: unknown field `{'k' * 57}...` [inventory]",
-            "hint: known here: hosts, projects, version",
+            "hint: known here: expect, hosts, projects, version",
         ],
     ),
     "a huge quoted key": (
         'version: 1\n? "' + "k" * 1_000_000 + '"\n: 1\n',
         [
             f"2:3: error: unknown field `{'k' * 57}...` [inventory]",
-            "hint: known here: hosts, projects, version",
+            "hint: known here: expect, hosts, projects, version",
         ],
     ),
     "a key that would colour the terminal": (
         'version: 1\n"\\e[31m": 1\n"\\u202e": 1\n',
         [
             "2:1: error: unknown field `\\x1b[31m` [inventory]",
-            "hint: known here: hosts, projects, version",
+            "hint: known here: expect, hosts, projects, version",
             "3:1: error: unknown field `\\u202e` [inventory]",
-            "hint: known here: hosts, projects, version",
+            "hint: known here: expect, hosts, projects, version",
         ],
     ),
     "a message that would look like two": (
         'version: 1\n"a\\ninventory.yaml:9:9: error: forged": 1\n',
         [
             "2:1: error: unknown field `a\\ninventory.yaml:9:9: error: forged` [inventory]",
-            "hint: known here: hosts, projects, version",
+            "hint: known here: expect, hosts, projects, version",
         ],
     ),
     "many at once, sorted by place": (

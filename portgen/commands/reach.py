@@ -1,0 +1,253 @@
+"""`portgen reach`: who gets where, and why not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+
+from portgen import chain, screen
+from portgen.commands import _complete
+from portgen.commands._options import with_settings
+from portgen.problem import Exit, PortgenError, did_you_mean, listed
+from portgen.settings import Settings, Style
+
+if TYPE_CHECKING:
+    from portgen.inventory.source import Source as Inventory
+    from portgen.plan.doors import Door
+    from portgen.plan.reaching import Answer, Target
+    from portgen.plan.types import Host, Plan, Service
+    from portgen.plan.visitors import Source, Sources
+
+MOST = 3  # services that are named in a line
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  portgen reach
+  portgen reach --from any
+  portgen reach --from lan --to postgresql
+  portgen reach --from "neighbour of dashboard" --to "project dashboard\""""
+)
+@click.option(
+    "--from",
+    "from_",
+    metavar="SOURCE",
+    shell_complete=_complete.sources,
+    help="Ask about any, a zone, a project's containers, a CIDR, host, or neighbour of PROJECT only.",
+)
+@click.option(
+    "--to",
+    metavar="SERVICE",
+    shell_complete=_complete.services,
+    help="Ask about [HOST/]SERVICE[:PORT], or project NAME, only.",
+)
+@with_settings
+def command(settings: Settings, from_: str | None, to: str | None) -> int:
+    """Show who gets where: which source reaches which service, by which way, or why not.
+
+    Sources are the zones of a host; `any`, an address in no zone and no project's network; each
+    project's containers; a neighbour, which sends packets for a Docker network to the host; and the
+    host itself. Ways are a port, a route, and the container's own address. The answer follows from
+    the inventory and holds once that is installed; ufw refuses what no rule allows.
+    """
+    source, planned = chain.plan(settings)
+    target = None if to is None else _target(planned, to)
+    hosts = _planned(planned)
+    found = list(_answers(planned, hosts, from_, target))
+    style = settings.style
+    if style.format == "json":
+        from portgen.review import reach_words
+
+        answers = [(host.name, answer) for host, answers in found for answer in answers]
+        screen.data(reach_words.record(planned, answers, source.at, live=False))
+    elif from_ is None and target is None:
+        _print_matrix(planned, source, found, style)
+    else:
+        _print_answers(planned, source, found, style)
+    return Exit.OK
+
+
+class _Doors(NamedTuple):
+    host: Host
+    doors: dict[str, list[Door]]
+
+
+def _planned(planned: Plan) -> list[_Doors]:
+    from portgen.plan import doors
+
+    return [_Doors(host, doors.of(host)) for host in planned.hosts]
+
+
+def _target(planned: Plan, word: str) -> Target:
+    """What `--to` means. Raises PortgenError(Exit.USAGE)."""
+    from portgen.plan import reaching
+
+    try:
+        return reaching.target(planned, word)
+    except reaching.UnknownTargetError as error:
+        hint = did_you_mean(word, error.known)
+        if hint is None and len(error.known) < 8:
+            hint = f"write {' or '.join(error.known)}"
+        raise PortgenError(f"{word}: {error}", Exit.USAGE, hint=hint) from None
+
+
+Found = tuple["Host", list["Answer"]]
+
+
+def _answers(
+    planned: Plan, hosts: Sequence[_Doors], word: str | None, target: Target | None
+) -> Iterator[Found]:
+    from portgen.plan import reaching
+    from portgen.plan.visitors import Sources
+
+    unknown: PortgenError | None = None
+    answered = False
+    for host, doors in hosts:
+        if target is not None and target.host != host.name:
+            continue
+        try:
+            sources = _sources(Sources(planned, host), word)
+        except PortgenError as error:
+            unknown = error
+            continue
+        answers = []
+        for service in _services(host, target):
+            for source in sources:
+                own = reaching.doors_of(doors, service)
+                endpoints = () if target is None else target.endpoints
+                answers.append(reaching.answer(source, service, own, endpoints))
+        answered = True
+        yield host, answers
+    if unknown is not None and not answered:
+        raise unknown
+
+
+def _sources(known: Sources, word: str | None) -> Sequence[Source]:
+    """Those that are asked about. Raises PortgenError(Exit.USAGE)."""
+    from portgen.plan.visitors import UnknownSourceError
+
+    if word is None:
+        return known.every
+    try:
+        return [known.named(word)]
+    except UnknownSourceError as error:
+        hint = did_you_mean(word, error.known) or f"write {listed(error.known, 8)}, or a CIDR"
+        message = f"{word} stands for nobody here"
+        raise PortgenError(message, Exit.USAGE, hint=hint) from None
+
+
+def _services(host: Host, target: Target | None) -> Sequence[Service]:
+    if target is not None:
+        return target.services
+    return [service for project in host.projects for service in project.services if service.ports]
+
+
+# --- the matrix -----------------------------------------------------------------------------------
+
+
+def _print_matrix(planned: Plan, source: Inventory, found: Sequence[Found], style: Style) -> None:
+    """A table a host: its services below each other, its sources side by side, those with the same
+    answers in one column; then what decides."""
+    for number, (host, answers) in enumerate(found):
+        if number:
+            click.echo()
+        columns = _columns(answers)
+        heads = [names[0] for names in columns]
+        rows = []
+        services = list(dict.fromkeys(answer.service.name for answer in answers))
+        for place, name in enumerate(services):
+            rows.append((name, *(cells[place] for cells in columns.values())))
+        click.echo(screen.heading(f"who reaches what on {host.name}", style), color=style.color)
+        for line in screen.table(("SERVICE", *heads), rows, style, screen.width()):
+            click.echo(line, color=style.color)
+        click.echo()
+        _print_lines(_legend(host, answers, columns), style)
+        click.echo()
+        click.echo(screen.heading("what decides", style), color=style.color)
+        _print_lines(_deciding(planned, source, answers), style)
+
+
+Columns = dict[tuple[str, ...], tuple[str, ...]]  # sources by name, and their cells
+
+
+def _columns(answers: Sequence[Answer]) -> Columns:
+    from portgen.plan import reached_words
+
+    cells: dict[str, list[str]] = {}
+    for answer in answers:
+        cells.setdefault(answer.source.name, []).append(reached_words.short(answer))
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for name, column in cells.items():
+        alike.setdefault(tuple(column), []).append(name)
+    return {tuple(names): column for column, names in alike.items()}
+
+
+def _legend(host: Host, answers: Sequence[Answer], columns: Columns) -> Iterator[str]:
+    from portgen.plan.reach import in_words
+
+    for names in columns:
+        if len(names) > 1:
+            yield f"{names[0]}: also {', '.join(names[1:])}"
+    for zone, members in host.zones.items():
+        yield f"{zone} is {', '.join(map(in_words, members))}"
+    said = {answer.source.name: answer.source.unknown for answer in answers}
+    for name, why in said.items():
+        if why:
+            yield f"{name}: not known, since {why}"
+    yield "any is every address in no zone and no project's network"
+
+
+def _deciding(planned: Plan, source: Inventory, answers: Sequence[Answer]) -> Iterator[str]:
+    """What decides at each service; those for which it is the same, together."""
+    from portgen.review import reach_words
+
+    services = {answer.service.name: answer.service for answer in answers}
+    alike: dict[str, list[str]] = {}
+    for name, service in services.items():
+        text = " | ".join(reach_words.reasons(planned, service, source.at))
+        text = text.replace(f"/{name}/", "/.../")
+        alike.setdefault(text, []).append(name)
+    for text, names in alike.items():
+        yield f"{listed(names, MOST)}: {text}"
+
+
+def _print_lines(lines: Iterator[str], style: Style) -> None:
+    click.echo(screen.items(lines, style), nl=False, color=style.color)
+
+
+# --- single answers -------------------------------------------------------------------------------
+
+
+def _print_answers(planned: Plan, source: Inventory, found: Sequence[Found], style: Style) -> None:
+    """An answer a line, those with the same one together, with the ways, or with what decides."""
+    from portgen.plan import reached_words
+    from portgen.review import reach_words
+
+    alike: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
+    for host, answers in found:
+        for answer in answers:
+            name = answer.service.name
+            said = reached_words.said(answer)
+            ways = [f"by {way}" for way in reached_words.ways(answer)]
+            ways += reached_words.missing(answer)
+            if answer.source.unknown:
+                ways.append(answer.source.unknown)
+            ways += reach_words.reasons(planned, answer.service, source.at)
+            lines = tuple(line.replace(f"/{name}/", "/.../") for line in ways)
+            on = f"{host.name}/" if len(planned.hosts) > 1 else ""
+            alike.setdefault((answer.source.name, said, lines), []).append(on + name)
+    for number, ((source_name, said, lines), names) in enumerate(alike.items()):
+        if number:
+            click.echo()
+        whole = (
+            tuple(line.replace("/.../", f"/{names[0]}/") for line in lines)
+            if len(names) == 1
+            else lines
+        )
+        title = f"{source_name} -> {', '.join(names)}: {said}"
+        click.echo(screen.heading(title, style), color=style.color)
+        indent = "" if style.format == "markdown" else "  "
+        _print_lines((indent + line for line in whole), style)

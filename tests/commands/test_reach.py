@@ -1,0 +1,100 @@
+"""`portgen reach`: what it prints, as text, Markdown and JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from portgen import cli
+from portgen.problem import Exit
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def run(*arguments: str, folder: Path = REPOSITORY) -> Result:
+    return CliRunner().invoke(cli.portgen, ["-C", str(folder), "reach", *arguments])
+
+
+def record(*arguments: str, folder: Path = REPOSITORY) -> dict[str, Any]:
+    code, out = asked_json(*arguments, folder=folder)
+    assert code == Exit.OK
+    return out
+
+
+def asked_json(*arguments: str, folder: Path = REPOSITORY) -> tuple[int, dict[str, Any]]:
+    import subprocess
+    import sys
+
+    command = [sys.executable, "-m", "portgen", "-C", str(folder), "reach", "--format", "json"]
+    done = subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return done.returncode, found
+
+
+def test_every_source_beside_every_service() -> None:
+    answers = record()["answers"]
+    sources = list(dict.fromkeys(answer["source"] for answer in answers))
+    assert sources == ["lan", "any", "dashboard", "neighbour of dashboard", "host"]
+    services = {answer["service"] for answer in answers}
+    assert len(services) == 27  # all that listen
+    assert len(answers) == len(sources) * len(services)
+    reached = {(answer["source"], answer["service"]): answer["reached"] for answer in answers}
+    assert reached["any", "postgresql"] == "no"
+    assert reached["dashboard", "postgresql"] == "yes"
+    assert reached["lan", "api-server"] == "yes"
+    assert {value for (source, _), value in reached.items() if source == "host"} == {"yes"}
+
+
+def test_one_answer_has_its_ways_and_its_places() -> None:
+    (answer,) = record("--from", "lan", "--to", "hub-dashboard")["answers"]
+    lines = (REPOSITORY / "inventory.yaml").read_text(encoding="utf-8").split("\n")
+    ways = {(way["way"], way["port"], way["route"]) for way in answer["ways"]}
+    assert ways == {("port", 5000, None), ("route", 443, "/dashboard/hub-dashboard/")}
+    (port,) = [way for way in answer["ways"] if way["way"] == "port"]
+    assert lines[port["place"]["line"] - 1].strip() == "allow: [lan]"
+    assert answer["parts"][0]["addresses"] == ["192.168.0.0/16"]
+    (answer,) = record("--from", "lan", "--to", "postgresql")["answers"]
+    assert answer["ways"] == []
+    (reason,) = answer["reasons"]
+    assert lines[reason["place"]["line"] - 1].strip() == "allow: [dashboard, es-inventory-hub]"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--from", "wan"), "wan stands for nobody here"),
+        (("--to", "postgres"), "postgres: there is no such service"),
+        (("--to", "postgresql:1"), "postgresql:1: postgresql has no such port"),
+    ],
+)
+def test_a_word_that_stands_for_nothing(arguments: tuple[str, ...], message: str) -> None:
+    code, found = asked_json(*arguments)
+    assert code == Exit.USAGE
+    assert found["error"]["message"] == message
+    assert found["error"]["hint"]
+
+
+def test_a_source_that_only_some_hosts_have() -> None:
+    found = record("--from", "handsets", folder=REPOSITORY / "examples" / "company")
+    assert {answer["host"] for answer in found["answers"]} == {"inside"}
+
+
+def test_the_matrix_as_text_and_as_markdown() -> None:
+    text = run().output
+    assert "who reaches what on es-docker" in text
+    assert "any: also neighbour of dashboard" in text
+    (row,) = [line for line in text.split("\n") if line.startswith("postgresql  ")]
+    assert row.split() == ["postgresql", "-", "-", "port", "port"]
+    assert "postgresql: port: `allow: [dashboard, es-inventory-hub]` (inventory.yaml:" in text
+    markdown = run("--format", "markdown").output
+    assert "| postgresql | - | - | port | port |" in markdown
+
+
+def test_what_decides_of_services_that_are_alike_is_said_once() -> None:
+    text = run("--from", "any").output
+    assert text.count("-> hub-dashboard, variances-dashboard") == 1
+    assert "by the route /dashboard/.../ at port 443" in text

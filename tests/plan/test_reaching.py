@@ -1,0 +1,221 @@
+"""Who gets where, by single inventories whose answers are known."""
+
+from __future__ import annotations
+
+import pytest
+
+from portgen.inventory.source import parse
+from portgen.plan import doors, planner, reached_words, reaching, visitors
+from portgen.plan.reaching import Answer
+from portgen.plan.types import Plan
+
+HOST = """\
+version: 1
+hosts:
+  box:
+    zones: {lan: [192.168.0.0/16, 'fd00:1::/48'], vpn: [{interface: wg0}, 10.8.0.0/24]}
+    addresses: {inside: 192.168.1.5}
+    nginx: {server_name: box.example.com, allow: [any]}
+projects:
+  shop:
+    ports: 5000-5099
+    network: {name: shop, subnet: 172.30.0.0/24}
+    services:
+SERVICES
+  other:
+    ports: 5100-5199
+    network: {name: other, subnet: 172.31.0.0/24, subnet6: 'fd00:31::/64'}
+    services:
+      ninth: {port: 5100}
+  bare:
+    ports: 5200-5299
+    services:
+      tool: {port: 5200, via: process}
+"""
+
+
+def planned(services: str, host: str = HOST) -> Plan:
+    lines = "".join(f"      {line}\n" for line in services.split("\n"))
+    source = parse(host.replace("SERVICES\n", lines).encode(), "inventory.yaml")
+    return planner.make(source.inventory)
+
+
+def asked(plan: Plan, source: str, to: str, *, with_password: bool = True) -> Answer:
+    target = reaching.target(plan, to)
+    (service,) = target.services
+    host = plan.hosts[0]
+    own = reaching.doors_of(doors.of(host), service)
+    found = visitors.Sources(plan, host).named(source)
+    return reaching.answer(found, service, own, target.endpoints, with_password=with_password)
+
+
+def ways(plan: Plan, source: str, to: str) -> str:
+    return reached_words.short(asked(plan, source, to))
+
+
+@pytest.mark.parametrize(
+    ("entry", "source", "way"),
+    [
+        ("{port: 5000}", "any", "-"),
+        ("{port: 5000}", "host", "port, container"),
+        ("{port: 5000}", "shop", "container"),
+        ("{port: 5000}", "other", "-"),
+        ("{port: 5000}", "neighbour of shop", "-"),
+        ("{port: 5000, allow: [lan]}", "lan", "port"),
+        ("{port: 5000, allow: [lan]}", "vpn", "-"),
+        ("{port: 5000, allow: [lan]}", "192.168.7.0/24", "port"),
+        ("{port: 5000, allow: [lan]}", "192.0.0.0/8", "port (in part)"),
+        ("{port: 5000, allow: [192.168.0.0/16]}", "lan", "port (in part)"),
+        ("{port: 5000, allow: [vpn]}", "vpn", "port"),
+        ("{port: 5000, allow: [10.8.0.0/24]}", "vpn", "port (in part)"),
+        ("{port: 5000, allow: [any]}", "any", "port"),
+        ("{port: 5000, allow: [0.0.0.0/0]}", "any", "port (in part)"),
+        ("{port: 5000, allow: [0.0.0.0/0]}", "0.0.0.0/0", "port"),
+        ("{port: 5000, allow: [0.0.0.0/0]}", "::/0", "-"),
+        ("{port: 5000, allow: [203.0.113.7]}", "any", "port (in part)"),
+        ("{port: 5000, allow: [other]}", "other", "port"),
+        ("{port: 5000, allow: [other]}", "neighbour of other", "-"),
+        # published by docker: the guard closes what ufw is not asked about
+        ("{port: 5000, via: docker, allow: [lan]}", "any", "-"),
+        ("{port: 5000, via: docker, allow: [lan]}", "lan", "port"),
+        ("{port: 5000, via: docker, allow: [lan]}", "other", "-"),
+        ("{port: 5000, via: docker, allow: [other]}", "other", "port"),
+        ("{port: 5000, via: docker, allow: [lan]}", "neighbour of shop", "-"),
+        ("{port: 5000, via: docker}", "neighbour of shop", "-"),
+        ("{port: 5000, via: docker, allow: [any]}", "neighbour of shop", "port, container"),
+        ("{port: 5000, via: docker, allow: [any]}", "neighbour of other", "port"),
+        # what binds its port itself
+        ("{port: 5000, via: process}", "any", "-"),
+        ("{port: 5000, via: process}", "bare", "port"),
+        ("{port: 5000, via: process, allow: [lan], bind: inside}", "lan", "port (in part)"),
+        ("{port: 5000, via: process, allow: [shop]}", "shop", "port"),
+        # routes
+        ("{port: 5000, route: /web/}", "any", "route"),
+        ("{port: 5000, route: {path: /web/, allow: [lan]}}", "any", "-"),
+        ("{port: 5000, route: {path: /web/, allow: [lan]}}", "lan", "route"),
+        ("{port: 5000, route: {path: /web/, auth_file: /etc/x}}", "any", "route with a password"),
+        ("{port: 5000, route: /web/, status: planned}", "any", "-"),
+        ("{port: 5000, allow: [any], status: retired}", "any", "-"),
+    ],
+)
+def test_one_source_and_one_service(entry: str, source: str, way: str) -> None:
+    assert ways(planned(f"web: {entry}"), source, "web") == way
+
+
+def test_each_family_of_anybody_has_to_get_in() -> None:
+    plan = planned("web: {port: 5000, allow: ['::/0']}")
+    answer = asked(plan, "any", "web")
+    assert answer.reached == "some"
+    assert list(reached_words.missing(answer)) == ["not IPv4"]
+    assert asked(plan, "::/0", "web").reached == "yes"
+
+
+def test_a_host_without_ipv6_is_asked_by_ipv4_alone() -> None:
+    host = HOST.replace("    zones:", "    ipv6: false\n    zones:")
+    plan = planned("web: {port: 5000, allow: [any]}", host)
+    answer = asked(plan, "any", "web")
+    assert answer.reached == "yes"
+    assert {part.visitor.family for part in answer.parts} == {4}
+    assert asked(plan, "lan", "web").reached == "yes"
+
+
+def test_a_port_by_its_number_and_its_protocol() -> None:
+    plan = planned(
+        "dns: {via: process, ports: [{port: 5053, protocol: udp, allow: [any]}, "
+        "{port: 5053, protocol: tcp, allow: [lan]}]}"
+    )
+    assert asked(plan, "any", "dns").reached == "yes"
+    assert asked(plan, "any", "dns:5053").reached == "yes"
+    assert asked(plan, "any", "dns:5053/tcp").reached == "no"
+    assert asked(plan, "any", "box/dns:5053/udp").reached == "yes"
+
+
+def test_a_route_behind_a_password_counts_unless_it_is_not_to() -> None:
+    plan = planned("web: {port: 5000, route: {path: /web/, auth_file: /etc/nginx/users}}")
+    assert asked(plan, "any", "web").reached == "yes"
+    assert asked(plan, "any", "web", with_password=False).reached == "no"
+
+
+def test_whoever_comes_through_a_proxy_is_a_visitor() -> None:
+    host = HOST.replace(
+        "allow: [any]", "allow: [203.0.113.0/24], client_ip: {from: [203.0.113.0/24]}"
+    )
+    plan = planned(
+        "web: {port: 5000, route: {path: /web/, allow: [lan]}}\nall: {port: 5001, route: /all/}",
+        host,
+    )
+    assert ways(plan, "lan", "web") == "route"
+    assert ways(plan, "any", "all") == "route"
+    assert ways(plan, "203.0.113.9", "web") == "route"  # may name anybody
+    # Of all strangers only the proxies do.
+    assert asked(plan, "any", "web").reached == "some"
+
+
+def test_nobody_is_refused_by_a_proxy_that_nginx_keeps_out() -> None:
+    host = HOST.replace("allow: [any]", "allow: [lan], client_ip: {from: [203.0.113.0/24]}")
+    plan = planned("all: {port: 5001, route: /all/}", host)
+    assert ways(plan, "any", "all") == "-"
+    assert ways(plan, "lan", "all") == "route"
+
+
+def test_two_services_in_one_container_share_what_closes_it() -> None:
+    plan = planned(
+        "web: {port: 5000, via: docker, compose_service: both, allow: [any], container_port: 80}\n"
+        "api: {port: 5001, via: docker, compose_service: both, allow: [lan], container_port: 81}"
+    )
+    assert ways(plan, "neighbour of shop", "web") == "port"
+    assert ways(plan, "neighbour of shop", "api") == "-"
+
+
+def test_an_external_network_of_unknown_addresses() -> None:
+    host = HOST.replace("{name: shop, subnet: 172.30.0.0/24}", "{name: shop, external: true}")
+    plan = planned(
+        "web: {port: 5000, via: docker, allow: [any]}\nold: {port: 5001, via: docker, status: retired}",
+        host,
+    )
+    answer = asked(plan, "shop", "web")
+    assert answer.reached == "unknown"
+    assert answer.source.unknown == "the subnet of the network shop is not known"
+    assert asked(plan, "shop", "old").reached == "no"
+    assert ways(plan, "neighbour of shop", "web") == "port, container"
+
+
+@pytest.mark.parametrize(
+    ("word", "why"),
+    [
+        ("wbe", "there is no such service"),
+        ("web:5001", "web has no such port"),
+        ("box2/web", "there is no such service"),
+        ("project shops", "there is no such project"),
+        ("a b", "write SERVICE, SERVICE:PORT, HOST/SERVICE or `project NAME`"),
+    ],
+)
+def test_a_word_that_stands_for_no_service(word: str, why: str) -> None:
+    with pytest.raises(reaching.UnknownTargetError) as raised:
+        reaching.target(planned("web: {port: 5000}"), word)
+    assert str(raised.value) == why
+
+
+@pytest.mark.parametrize(
+    "word", ["wan", "neighbour of nobody", "neighbour", "300.1.1.1", "192.168.0.0/33"]
+)
+def test_a_word_that_stands_for_nobody(word: str) -> None:
+    plan = planned("web: {port: 5000}")
+    with pytest.raises(visitors.UnknownSourceError) as raised:
+        visitors.Sources(plan, plan.hosts[0]).named(word)
+    assert "neighbour of shop" in raised.value.known
+
+
+def test_all_that_a_host_is_asked_about_by_itself() -> None:
+    plan = planned("web: {port: 5000}")
+    names = [source.name for source in visitors.Sources(plan, plan.hosts[0]).every]
+    assert names == [
+        "lan",
+        "vpn",
+        "any",
+        "shop",
+        "other",
+        "neighbour of shop",
+        "neighbour of other",
+        "host",
+    ]
