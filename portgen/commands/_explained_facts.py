@@ -95,6 +95,7 @@ def of_service(asked: Asked, service: Service) -> Facts:
             if way.ports:
                 name = f"reach {', '.join(port.short for port in way.ports)}"
             yield from _why(asked, name, way, said)
+    yield from _reached(asked, service)
     yield from _healths(service)
     name = "calls"
     for call in service.calls:
@@ -107,6 +108,23 @@ def of_service(asked: Asked, service: Service) -> Facts:
     yield "unit", service.unit
     yield "notes", " ".join((service.notes or "").split())
     yield "written at", str(asked.source.at(service.key_path))
+
+
+def _reached(asked: Asked, service: Service) -> Facts:
+    """Which sources get in, and by which way: what `reach` prints. Those with the same answer together."""
+    from portgen.plan import reached_words, reaching
+
+    alike: dict[str, list[str]] = {}
+    for answer in reaching.of_service(asked.plan, service):
+        alike.setdefault(reached_words.short(answer), []).append(answer.source.name)
+    name = "reached by"
+    for way, sources in alike.items():
+        if way != reached_words.NO_WAY:
+            yield name, f"{', '.join(sources)}: {way}"
+            name = ""
+    nobody = alike.get(reached_words.NO_WAY)
+    if nobody:
+        yield name, f"not by {', '.join(nobody)}"
 
 
 def _healths(service: Service) -> Facts:

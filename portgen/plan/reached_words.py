@@ -17,6 +17,7 @@ from portgen.plan.reaching import Answer, Part
 from portgen.plan.types import Service
 from portgen.problem import did_you_mean, listed
 
+NO_WAY = "-"
 MOST = 6  # networks, services or words in a clause
 _BY_FAMILY = {4: "IPv4", 6: "IPv6"}
 _SAID = {"yes": "yes", "no": "no", "some": "in part", "unknown": "not known"}
@@ -33,7 +34,7 @@ def short(answer: Answer) -> str:
         return "not known"
     ways = ", ".join(dict.fromkeys(_way(door) for door in answer.doors))
     if not ways:
-        return "-"
+        return NO_WAY
     return f"{ways} (in part)" if answer.reached == "some" else ways
 
 

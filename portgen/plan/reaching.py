@@ -11,11 +11,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from portgen.inventory import ranges
-from portgen.plan import why
+from portgen.plan import doors, why
 from portgen.plan.doors import Door
 from portgen.plan.ports import Endpoint, PlannedPort
 from portgen.plan.types import Plan, Service
-from portgen.plan.visitors import Source, Visitor
+from portgen.plan.visitors import Source, Sources, Visitor
 from portgen.plan.why import Cause
 
 Reached = Literal["yes", "some", "no", "unknown"]
@@ -82,17 +82,17 @@ class UnknownTargetError(Exception):
 def answer(
     source: Source,
     service: Service,
-    doors: Iterable[Door],
+    own: Iterable[Door],
     endpoints: Sequence[Endpoint] = (),
     *,
     with_password: bool = True,
 ) -> Answer:
-    """Whether a source reaches a service, or some of its ports, by its doors. `with_password`: whether a
-    route counts that asks for one."""
+    """Whether a source reaches a service, or some of its ports, by its `own` doors. `with_password`:
+    whether a route counts that asks for one."""
     if source.unknown and service.status == "active":
         return Answer(source, service, (), "unknown")
     meant = []
-    for door in doors:
+    for door in own:
         if door.password and not with_password:
             continue
         if not endpoints or any(door.port.overlaps(endpoint) for endpoint in endpoints):
@@ -101,10 +101,20 @@ def answer(
     return Answer(source, service, parts, _together(parts))
 
 
-def _part(visitor: Visitor, doors: Iterable[Door]) -> Part:
+def of_service(plan: Plan, service: Service) -> list[Answer]:
+    """Whether each source of its host reaches a service, as planned. Nothing of one that is not active, or
+    listens nowhere."""
+    host = plan.host(service.host)
+    if host is None or service.status != "active" or not service.ports:
+        return []
+    own = doors_of(doors.of(host), service)
+    return [answer(source, service, own) for source in Sources(plan, host).every]
+
+
+def _part(visitor: Visitor, own: Iterable[Door]) -> Part:
     found: list[range] = []
     open_doors = []
-    for door in doors:
+    for door in own:
         let_in = door.let_in(visitor)
         if let_in:
             found += let_in
@@ -241,6 +251,6 @@ def ports_of(service: Service, endpoints: Sequence[Endpoint]) -> tuple[PlannedPo
     return tuple(found)
 
 
-def doors_of(doors: Mapping[str, Sequence[Door]], service: Service) -> Sequence[Door]:
+def doors_of(known: Mapping[str, Sequence[Door]], service: Service) -> Sequence[Door]:
     """The doors of a service: none of one that is not active."""
-    return doors.get(service.name, ())
+    return known.get(service.name, ())

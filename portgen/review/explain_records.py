@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from portgen.plan import environment, of_plan, registry, types, why
 from portgen.plan.facts import Key
 from portgen.plan.ports import interface_of
-from portgen.review import records, why_words
+from portgen.review import reach_words, records, why_words
 
 if TYPE_CHECKING:
     from portgen.files import origin
@@ -138,6 +138,7 @@ class Subjects:
                 "called_by": [],
                 "variables": None,
                 "why": [self._way(why.of_nginx(self.plan, host, server))],
+                "reached_by": [],
                 "place": records.place(self.at(server.key_path)),
                 "generated": self._lines(generated),
             }
@@ -192,6 +193,7 @@ class Subjects:
                 "called_by": list(self.callers.get(Key(service.host, service.name), ())),
                 "variables": self._variables(service),
                 "why": [self._way(way) for way in why.of_service(self.plan, service)],
+                "reached_by": reach_words.sources(self.plan, service),
                 "place": records.place(self.at(service.key_path)),
                 "generated": self._lines(generated),
             }

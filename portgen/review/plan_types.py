@@ -132,6 +132,14 @@ class Variables(TypedDict):
     values: dict[str, str]
 
 
+class ReachedBy(TypedDict):
+    """Whether a source reaches a service, and by which kinds of ways; as `reach` prints it."""
+
+    source: str
+    reached: Literal["yes", "some", "no", "unknown"]
+    ways: list[str]
+
+
 class Service(TypedDict):
     """A service, or nginx itself. `address` and `routes`: as rendered, of a planned service as they
     will be; of a retired one none."""
@@ -160,6 +168,7 @@ class Service(TypedDict):
     called_by: list[str]
     variables: Variables | None
     why: list[Way]
+    reached_by: list[ReachedBy]
     place: Place
     generated: list[Lines]
 

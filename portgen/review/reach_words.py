@@ -16,6 +16,7 @@ from portgen.review.why_words import At, clause
 
 if TYPE_CHECKING:
     from portgen.plan.doors import Door
+    from portgen.review.plan_types import ReachedBy
     from portgen.review.reach_types import Asked, Reach, ReachPart, ReachReason, ReachWay
 
 
@@ -43,6 +44,15 @@ def reasons(plan: Plan, service: Service, at: At) -> list[str]:
 
 
 # --- JSON -----------------------------------------------------------------------------------------
+
+
+def sources(plan: Plan, service: Service) -> list[ReachedBy]:
+    """Whether each source of its host reaches a service, in short."""
+    found: list[ReachedBy] = []
+    for answer in reaching.of_service(plan, service):
+        ways = list(dict.fromkeys(door.way for door in answer.doors))
+        found.append({"source": answer.source.name, "reached": answer.reached, "ways": [*ways]})
+    return found
 
 
 def record(plan: Plan, answers: Iterable[tuple[str, Answer]], at: At, *, live: bool) -> Reach:

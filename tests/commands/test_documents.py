@@ -130,6 +130,8 @@ FINE = {
     "ports wall": "Ports",
     "ports --free": "FreePorts",
     "next wall": "Next",
+    "reach": "Reach",
+    "reach --from any": "Reach",
     "explain alpha": "Explain",
     "explain 5050": "Explain",
     "add night --project wall": "Edit",

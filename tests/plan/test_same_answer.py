@@ -1,0 +1,123 @@
+"""What pages, `explain` and reviews say of who gets in, and what `reach` computes, are the same: over any
+inventory, and over any two of one host."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+from hypothesis import Phase, given, settings
+
+from portgen.inventory import ranges
+from portgen.inventory.source import parse
+from portgen.plan import doors, of_plan, planner, reaching, visitors
+from portgen.plan.doors import Door
+from portgen.plan.facts import Key
+from portgen.plan.ports import PlannedPort
+from portgen.plan.types import NGINX, Host, Plan, Service
+from portgen.plan.visitors import Source
+from portgen.review import compare
+from tests import inventories
+
+
+def planned(content: dict[str, Any]) -> Plan:
+    return planner.make(parse(yaml.safe_dump(content).encode(), "inventory.yaml").inventory)
+
+
+def doors_of(known: dict[str, list[Door]], service: Service, port: PlannedPort) -> list[Door]:
+    found = []
+    for door in known.get(service.name, ()):
+        if door.way == "port" and door.port == port.endpoint:
+            found.append(door)
+    return found
+
+
+@settings(max_examples=60)
+@given(inventories.valid())
+def test_the_words_for_a_port_fit_its_doors(content: dict[str, Any]) -> None:
+    plan = planned(content)
+    for host in plan.hosts:
+        known = doors.of(host)
+        sources = visitors.Sources(plan, host)
+        for service in host.services:
+            for port in service.ports:
+                check_port(sources, service, port, doors_of(known, service, port))
+
+
+def check_port(
+    sources: visitors.Sources, service: Service, port: PlannedPort, own: list[Door]
+) -> None:
+    def reached(word: str) -> reaching.Reached:
+        return reaching.answer(sources.named(word), service, own).reached
+
+    reach = port.reach
+    assert reached(visitors.HOST) == "yes"
+    if reach.kind in ("loopback", "closed", "policy"):
+        for source in sources.every:
+            if source.kind in ("zone", "any"):
+                assert reached(source.name) == "no", (service.name, source.name)
+    elif reach.kind == "unguarded":
+        assert reached("0.0.0.0/0") == "yes"
+    elif reach.kind == "sources":
+        for word in reach.words:
+            source = sources.named(word)
+            if source.visitors and not source.unknown:
+                assert reached(word) != "no", (service.name, word)
+    if reached("any") == "yes":
+        assert reach.anyone
+
+
+@settings(max_examples=60)
+@given(inventories.valid())
+def test_what_is_open_to_anyone_is_so(content: dict[str, Any]) -> None:
+    plan = planned(content)
+    for host in plan.hosts:
+        known = doors.of(host)
+        anybody = visitors.Sources(plan, host).named("any")
+        for service in host.services:
+            answer = reaching.answer(anybody, service, known[service.name], with_password=False)
+            ways = {door.way for door in answer.doors}
+            for way in service.open_to_anyone:
+                assert way in ways, (service.name, way)
+            if answer.reached == "yes":
+                assert service.open_to_anyone
+
+
+# Two whole inventories take minutes to shrink.
+@settings(max_examples=150, phases=(Phase.explicit, Phase.reuse, Phase.generate))
+@given(inventories.valid(), inventories.valid())
+def test_whoever_newly_gets_in_is_in_the_review(old: dict[str, Any], new: dict[str, Any]) -> None:
+    before, after = planned(old), planned(new)
+    reported = exposed(before, after)
+    for host in after.hosts:
+        was = before.host(host.name)
+        for source in visitors.Sources(after, host).every:
+            if source.kind in ("zone", "any"):
+                for service in host.services:
+                    if gets_in_newly(was, host, source, service):
+                        told = {(host.name, service.name), (host.name, NGINX)} & reported
+                        assert told, (host.name, source.name, service.name)
+
+
+def exposed(before: Plan, after: Plan) -> set[tuple[str, str]]:
+    keys = {
+        Key(service.host, service.name) for plan in (before, after) for service in plan.services
+    }
+    review = compare.compare(of_plan.of(before, keys), of_plan.of(after, keys))
+    return {(exposure.host, exposure.service) for exposure in review.exposures}
+
+
+def gets_in_newly(was: Host | None, host: Host, source: Source, service: Service) -> bool:
+    """Whether an address of another machine gets in to a service that let it not in before."""
+    elsewhere = [visitor for visitor in source.visitors if visitor.kind == "outside"]
+    had: dict[int, list[range]] = {4: [], 6: []}
+    now = doors.of(host).get(service.name, [])
+    old = [] if was is None else doors.of(was).get(service.name, [])
+    for visitor in elsewhere:
+        for door in old:
+            had[visitor.family] += door.let_in(visitor)
+    for visitor in elsewhere:
+        for door in now:
+            if ranges.without(door.let_in(visitor), ranges.joined(had[visitor.family])):
+                return True
+    return False
