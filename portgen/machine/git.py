@@ -52,7 +52,7 @@ def load(revision: str, path: Path, shown: str) -> Source:
     where the revision has no such file or it can't be loaded, Exit.MACHINE without git, or where
     the clone lacks the file's content.
     """
-    repository, inside = _within(path)
+    repository, inside = within(path)
     tree = run(
         repository, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{tree}}"
     )
@@ -79,7 +79,7 @@ def load(revision: str, path: Path, shown: str) -> Source:
 def names(path: Path) -> list[str]:
     """The branches and tags of the repository around `path`. Raises PortgenError where there is
     none, and without git."""
-    repository, _ = _within(path)
+    repository, _ = within(path)
     kinds = ("refs/heads", "refs/tags", "refs/remotes")
     return run(repository, "for-each-ref", "--format=%(refname:short)", *kinds).stdout.split("\n")[
         :-1
@@ -96,7 +96,7 @@ def untracked(folder: Path, names: Collection[str], sign: str) -> list[str] | No
     real = Path(os.path.realpath(folder))
     if under_way.root(real) is None:
         return None
-    repository, _ = _within(real / sign)
+    repository, _ = within(real / sign)
     tracked = _listed(repository, real, "--cached")
     if sign not in tracked and sign in _listed(
         repository, real, "--others", "--ignored", "--exclude-standard", "--", sign
@@ -116,7 +116,7 @@ def tracked_files(path: Path) -> Tracked:
     """The regular files that the repository around `path` tracks; no links, no submodules. A name may
     have bytes that are not UTF-8, as `os.fsencode` writes them. Raises PortgenError where there is no
     repository, or git can't be asked."""
-    repository, _ = _within(path)
+    repository, _ = within(path)
     listed = run(repository, "ls-files", "-z", "--stage", undecodable="surrogateescape")
     if listed.returncode != 0:
         message = f"git can't list {repository.root}: {listed.stderr.strip()}"
@@ -135,7 +135,7 @@ def contents(folder: Path, revision: str) -> dict[str, bytes]:
 
     Raises PortgenError where there is no repository, or git can't be asked.
     """
-    repository, inside = _within(Path(os.path.realpath(folder), "any"))
+    repository, inside = within(Path(os.path.realpath(folder), "any"))
     prefix = inside.removesuffix("any")
     listed = run(repository, "ls-tree", "-r", "-z", "-l", revision, "--", prefix or ".")
     names: dict[str, list[str]] = {}  # by the hash of what they have
@@ -148,11 +148,11 @@ def contents(folder: Path, revision: str) -> dict[str, bytes]:
             total += int(size)
     if listed.returncode != 0 or total > whole.MOST:
         return {}
-    return {path: data for name, data in _blobs(repository, names) for path in names[name]}
+    return {path: data for name, data in blobs(repository, names) for path in names[name]}
 
 
-def _blobs(repository: Repository, names: Iterable[str]) -> Iterator[tuple[str, bytes]]:
-    """The contents with these hashes, of those that the clone has."""
+def blobs(repository: Repository, names: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+    """The contents with these hashes, each with its hash; those that the clone has."""
     asked = run(
         repository,
         "cat-file",
@@ -175,7 +175,7 @@ def _blobs(repository: Repository, names: Iterable[str]) -> Iterator[tuple[str, 
 def merge_base(folder: Path, one: str, other: str) -> str | None:
     """The last commit that both revisions have in their history; None where there is none. Raises
     PortgenError as `contents` does."""
-    repository, _ = _within(Path(os.path.realpath(folder), "any"))
+    repository, _ = within(Path(os.path.realpath(folder), "any"))
     found = run(repository, "merge-base", one, other).stdout.split("\n")[0]
     return found or None
 
@@ -183,7 +183,7 @@ def merge_base(folder: Path, one: str, other: str) -> str | None:
 def configured(folder: Path, name: str) -> str | None:
     """The value that the repository around `folder`, or the person's own configuration, has for `name`.
     Raises PortgenError as `contents` does."""
-    repository, _ = _within(Path(os.path.realpath(folder), "any"))
+    repository, _ = within(Path(os.path.realpath(folder), "any"))
     asked = run(repository, "config", "--get", name)
     return asked.stdout.strip() if asked.returncode == 0 else None
 
@@ -191,7 +191,7 @@ def configured(folder: Path, name: str) -> str | None:
 def ignores(path: Path) -> bool:
     """Whether git would leave the file at `path` out of a commit, unless it is forced. Raises
     PortgenError as `contents` does."""
-    repository, inside = _within(Path(os.path.realpath(path)))
+    repository, inside = within(Path(os.path.realpath(path)))
     return run(repository, "check-ignore", "--quiet", "--", inside).returncode == 0
 
 
@@ -212,7 +212,7 @@ def _listed(repository: Repository, folder: Path, *options: str) -> set[str]:
 # --- which repository, and which path in it -------------------------------------------------------
 
 
-def _within(path: Path) -> tuple[Repository, str]:
+def within(path: Path) -> tuple[Repository, str]:
     """The repository around `path`, and the path below its root.
 
     Within the repository the path stays as it was named, since a link of the work tree may be

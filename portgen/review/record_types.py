@@ -361,6 +361,77 @@ class Status(Whole):
     last: LastInstall | None
 
 
+HistoryKind = Literal[
+    "assigned",
+    "planned",
+    "active",
+    "retired",
+    "moved",
+    "resized",
+    "swapped",
+    "renamed",
+    "project",
+    "host",
+    "left",
+    "removed",
+    "beyond",
+]
+
+
+class LogCommit(TypedDict):
+    """A commit, with its author's date; all null of what is not committed."""
+
+    commit: str | None
+    short: str | None
+    date: str | None
+    author: str | None
+    subject: str | None
+
+
+class LogCause(TypedDict):
+    """How a port came to a holder, or left it. `other`: the other port, service, project or host."""
+
+    kind: HistoryKind
+    other: str | None
+
+
+class LogTenure(TypedDict):
+    """A port in one hand; `service` is null while nobody has it. `until`: null where that is so to this day;
+    `how`: in words; `came` and `left`: the same as data."""
+
+    host: str
+    port: int | None
+    last: int | None
+    transport: Literal["tcp", "udp"] | None
+    address: str | None
+    service: str | None
+    project: str | None
+    status: str | None
+    since: LogCommit
+    until: LogCommit | None
+    how: str
+    came: list[LogCause]
+    left: list[LogCause]
+
+
+class LogSkipped(TypedDict):
+    """A revision whose inventory can't be loaded, and why not."""
+
+    commit: LogCommit
+    why: str
+
+
+class Log(Whole):
+    """What `log` prints: each holder by host, the newest first. `ends`: where a shallow clone ends; `names`:
+    those under which the inventory was followed, the newest first."""
+
+    asked: str
+    holders: list[LogTenure]
+    skipped: list[LogSkipped]
+    ends: list[LogCommit]
+    names: list[str]
+
+
 # The records that a command prints as a whole.
 DOCUMENTS = (
     Lint,
@@ -381,6 +452,7 @@ DOCUMENTS = (
     ImportInto,
     Install,
     Status,
+    Log,
     Failure,
 )
 

@@ -82,6 +82,15 @@ def _untracked() -> None:
         subprocess.run(["git", *words], check=True, timeout=HANGS)
 
 
+def _committed() -> None:
+    _fresh()
+    nobody = ("-c", "user.name=a", "-c", "user.email=a@example.com")
+    for words in (["init", "-q"], ["add", "-A"], [*nobody, "commit", "-qm", "first"]):
+        subprocess.run(["git", *words], check=True, timeout=HANGS)
+    text = TWO_SERVICES.replace("port: 5001", "port: 5007")
+    Path("inventory.yaml").write_text(text)
+
+
 def _recorded() -> None:
     _rendered()
     recording.save(hosts.clean(*hosts.declared(TWO_SERVICES)), Path("record"))
@@ -112,6 +121,7 @@ SITUATIONS = {
     "documentation alone": _documentation_alone,
     "output is a file": _output_is_a_file,
     "untracked": _untracked,
+    "committed": _committed,
 }
 
 # --- what is run, how it ends, and of which type its document is ----------------------------------
@@ -205,6 +215,15 @@ ENDS = [
     ("untracked", "render --tracked", 1, "Render"),
     ("untracked", "render --check --tracked", 1, "Render"),
     ("rendered", "render --tracked", 0, "Render"),
+    ("untracked", "log alpha", 0, "Log"),
+    ("committed", "log beta", 0, "Log"),
+    ("committed", "log 5001", 0, "Log"),
+    ("committed", "log 5050", 0, "Log"),
+    ("committed", "log nosuch", 1, "Failure"),
+    ("committed", "log 70000", 2, "Failure"),
+    ("committed", "log nosuch/5000", 1, "Failure"),
+    ("rendered", "log alpha", 2, "Failure"),
+    ("nothing", "log alpha", 3, "Failure"),
     ("untracked", "merge-driver --install", 0, "Lint"),
     ("rendered", "merge-driver --install", 2, "Failure"),
     ("rendered", "merge-driver", 2, "Failure"),

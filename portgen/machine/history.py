@@ -1,0 +1,346 @@
+"""The history of the inventory file, as git has it: which commits changed it, and what it was then.
+
+In: where the inventory lies now. Out: a `Past`, the contents by their hashes, and what each commit says of
+itself. The file is followed through renames and links. A fixed number of processes, however many commits:
+one lists the commits, one finds the contents' hashes, one finds renames, one reads the contents that are
+asked for. Like `git.load` it reads nothing from the work tree, and fetches nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from portgen import whole
+from portgen.machine import git
+from portgen.machine.git import Repository
+from portgen.problem import Exit, PortgenError
+
+MOST_NAMES = 20  # that the file had, one after the other, and that are followed
+MOST_ASKED = 1000  # commits of which git looks for renames
+MOST_AT_ONCE = 64 << 20  # bytes of contents that one process is asked for
+MOST_LINK = 4096  # bytes of where a link leads
+_RENAMED = re.compile(r"R[0-9]+")
+
+
+class File(NamedTuple):
+    """The inventory in one commit: the hash of its content, its size in bytes. `hash` is "" where the
+    clone lacks the content; then `why` says so, as it does of what is not a file."""
+
+    hash: str
+    size: int
+    why: str = ""
+
+
+class Commit(NamedTuple):
+    """A commit that changed the file, or joined two changes. `parents`: the nearest ones before it that did
+    so. `file`: None where there is no such file."""
+
+    name: str
+    parents: tuple[str, ...]
+    file: File | None
+
+
+class Past(NamedTuple):
+    """The commits that lead to HEAD, the newest first, and no parent before its child. `names`: what the file
+    is called, and was called before, below the root. `ends`: those at which a shallow clone ends."""
+
+    repository: Repository
+    commits: tuple[Commit, ...]
+    names: tuple[str, ...]
+    ends: frozenset[str]
+    notes: tuple[str, ...] = ()
+
+
+class About(NamedTuple):
+    """What a commit says of itself. `date`: the author's, ISO 8601."""
+
+    short: str
+    date: str
+    author: str
+    subject: str
+
+
+def past(path: Path) -> Past:
+    """The history of the inventory at `path`; without commits where there are none, or none has it.
+
+    Raises PortgenError: Exit.USAGE for what is not a repository, Exit.MACHINE without git, or where git
+    can't read its history.
+    """
+    repository, inside = git.within(path)
+    names = [inside]
+    real = Path(os.path.realpath(path))
+    if real.is_relative_to(repository.root):
+        names = list(dict.fromkeys((inside, real.relative_to(repository.root).as_posix())))
+    if any("\n" in name for name in names):
+        message = f"{inside}: a path with a line break can't be asked for"
+        raise PortgenError(message, Exit.USAGE)
+    head, shallow = _head(repository)
+    if head is None:
+        return Past(repository, (), tuple(names), frozenset())
+    notes: tuple[str, ...] = ()
+    while True:
+        listed = _listed(repository, head, names)
+        files = _files(repository, listed, names)
+        older = _links(repository, files)
+        more, note = _renamed(repository, listed, files, names)
+        notes = (note,) if note else ()
+        fresh = [name for name in dict.fromkeys((*older, *more)) if name not in names]
+        if not fresh or len(names) + len(fresh) > MOST_NAMES:
+            break
+        names += fresh
+    commits = []
+    for name, parents in listed.items():
+        commits.append(Commit(name, parents, _first(files, name, names)))
+    return Past(repository, tuple(commits), tuple(names), shallow & listed.keys(), notes)
+
+
+def contents(past: Past, hashes: Mapping[str, int]) -> Iterator[tuple[str, bytes]]:
+    """The contents with these hashes, whose sizes are given; those that the clone has. By one process, but
+    where they are very large together."""
+    together: list[str] = []
+    size = 0
+    for name, bytes_ in hashes.items():
+        if together and size + bytes_ > MOST_AT_ONCE:
+            yield from git.blobs(past.repository, together)
+            together, size = [], 0
+        together.append(name)
+        size += bytes_
+    if together:
+        yield from git.blobs(past.repository, together)
+
+
+def about(past: Past, names: Iterable[str]) -> dict[str, About]:
+    """What these commits say of themselves. Raises PortgenError(Exit.MACHINE) where git can't read them."""
+    asked = "".join(f"{name}\n" for name in dict.fromkeys(names))
+    if not asked:
+        return {}
+    shown = git.run(
+        past.repository,
+        "rev-list",
+        "--no-walk=unsorted",
+        "--stdin",
+        "--encoding=UTF-8",
+        "--format=%h%x00%aI%x00%an%x00%s",
+        stdin=asked,
+    )
+    if shown.returncode != 0:
+        raise _unreadable(past.repository, shown.stderr)
+    found = {}
+    lines = iter(shown.stdout.split("\n"))  # `commit HASH`, and what was asked for
+    for line, words in zip(lines, lines, strict=False):
+        short, date, author, subject = words.split("\0", 3)
+        found[line.removeprefix("commit ").lstrip("-")] = About(short, date, author, subject)
+    return found
+
+
+def _head(repository: Repository) -> tuple[str | None, frozenset[str]]:
+    """The commit of HEAD, None where there is none yet; and those whose parents a shallow clone lacks."""
+    asked = git.run(
+        repository, "rev-parse", "--git-path", "shallow", "--verify", "--quiet", "HEAD^{commit}"
+    )
+    lines = asked.stdout.split("\n")
+    if asked.returncode != 0 or len(lines) < 2:
+        return None, frozenset()
+    shallow: frozenset[str] = frozenset()
+    try:
+        data, _ = whole.read(repository.root / lines[0])
+        shallow = frozenset(data.decode("ascii", "replace").split())
+    except OSError:
+        pass  # not a shallow clone
+    return lines[1], shallow
+
+
+def _listed(repository: Repository, head: str, names: list[str]) -> dict[str, tuple[str, ...]]:
+    """The commits that changed one of these files, the newest first, each with its parents among them. A side
+    branch of which nothing came to a merge is left out, as `git log FILE` does."""
+    found = git.run(
+        repository,
+        "--literal-pathspecs",
+        "rev-list",
+        "--parents",
+        "--topo-order",
+        head,
+        "--",
+        *names,
+    )
+    if found.returncode != 0:
+        raise _unreadable(repository, found.stderr)
+    listed = {}
+    for line in found.stdout.splitlines():
+        name, *parents = line.split()
+        listed[name] = tuple(dict.fromkeys(parents))
+    return listed
+
+
+def _unreadable(repository: Repository, why: str) -> PortgenError:
+    reason = why.strip().removeprefix("fatal: ") or "git gives no reason"
+    return PortgenError(f"git can't read the history of {repository.root}: {reason}", Exit.MACHINE)
+
+
+# --- what the file was in each commit --------------------------------------------------------------
+
+
+class _Files(NamedTuple):
+    """By commit and name: the file, links followed; and the hash of what is there itself."""
+
+    files: dict[tuple[str, str], File]
+    there: dict[tuple[str, str], str]
+
+
+def _first(files: _Files, commit: str, names: list[str]) -> File | None:
+    """The inventory in a commit: by the newest of its names."""
+    for name in names:
+        found = files.files.get((commit, name))
+        if found is not None:
+            return found
+    return None
+
+
+def _files(repository: Repository, listed: Iterable[str], names: list[str]) -> _Files:
+    asked = [(commit, name) for commit in listed for name in names]
+    files: dict[tuple[str, str], File] = {}
+    there: dict[tuple[str, str], str] = {}
+    for place, words in zip(asked, _checked(repository, asked, "--follow-symlinks"), strict=True):
+        if len(words) == 3 and words[1] == "blob":
+            files[place] = _sized(words[0], int(words[2]))
+        elif words[-1] != "missing":
+            files[place] = File("", 0, "it is not a file, or a link that leads to none")
+    for place, words in zip(asked, _checked(repository, asked), strict=True):
+        if len(words) == 3:
+            there[place] = words[0]
+    lacking = [place for place in asked if place not in files]
+    for place in _lacking(repository, lacking, names):
+        files[place] = File("", 0, "its content is not here: a partial clone")
+    return _Files(files, there)
+
+
+def _sized(name: str, size: int) -> File:
+    if size > whole.MOST_INVENTORY:
+        limit = f"{whole.MOST_INVENTORY >> 20} MiB"
+        return File("", size, f"it is larger than {limit}: that is not an inventory")
+    return File(name, size)
+
+
+def _checked(
+    repository: Repository, places: list[tuple[str, str]], *options: str
+) -> Iterator[list[str]]:
+    """What git says of each place, in words: a hash, a kind, a size; or, last, `missing`."""
+    asked = git.run(
+        repository,
+        "cat-file",
+        "--batch-check",
+        *options,
+        stdin="".join(f"{commit}:{name}\n" for commit, name in places),
+        undecodable="surrogateescape",
+    )
+    if asked.returncode != 0:
+        raise _unreadable(repository, asked.stderr)
+    answer = asked.stdout.encode("utf-8", "surrogateescape")
+    at = 0
+    while at < len(answer):
+        end = answer.index(b"\n", at)
+        words = answer[at:end].decode("utf-8", "surrogateescape").split(" ")
+        at = end + 1
+        if words[-1] != "missing" and words[0] in ("symlink", "dangling", "loop", "notdir"):
+            at += int(words[1]) + 1  # where it leads, on a line of its own
+            yield ["", words[0]]
+        else:
+            yield words
+
+
+def _lacking(
+    repository: Repository, places: list[tuple[str, str]], names: list[str]
+) -> Iterator[tuple[str, str]]:
+    """Those of the places that have a file after all, whose content the clone lacks."""
+    if not places or git.configured(repository.root, "extensions.partialClone") is None:
+        return
+    commits = dict.fromkeys(commit for commit, _ in places)
+    arguments = ("-r", "--root", "-m", "--no-renames", "--name-only", "--diff-filter=d", "-z")
+    for commit, found in _compared(repository, commits, arguments, names):
+        for name in found:
+            if (commit, name) in places:
+                yield commit, name
+
+
+# --- what else the file was called -----------------------------------------------------------------
+
+
+def _links(repository: Repository, files: _Files) -> Iterator[str]:
+    """Where links lead, in any commit: changes of the file itself are there."""
+    leading: dict[str, str] = {}
+    for (commit, name), itself in files.there.items():
+        found = files.files.get((commit, name))
+        if found is not None and found.hash != itself and found.size <= whole.MOST_INVENTORY:
+            leading[itself] = name
+    for itself, data in git.blobs(repository, list(leading)[:MOST_ASKED]):
+        target = os.fsdecode(data)
+        inside = os.path.normpath(os.path.join(os.path.dirname(leading[itself]), target))
+        leads_out = os.path.isabs(target) or inside.startswith("..")
+        if len(data) < MOST_LINK and not leads_out and not {"\n", "\0"} & set(inside):
+            yield inside
+
+
+def _renamed(
+    repository: Repository,
+    listed: Mapping[str, tuple[str, ...]],
+    files: _Files,
+    names: list[str],
+) -> tuple[list[str], str]:
+    """What files of these names were called before, where git sees a rename; and a note where it can't."""
+    born = []
+    for commit, parents in listed.items():
+        if _first(files, commit, names) is None:
+            continue
+        before = [_first(files, parent, names) for parent in parents]
+        if not before or None in before:
+            born.append(commit)
+    if not born:
+        return [], ""
+    found = []
+    arguments = ("-r", "-m", "-M", "--diff-filter=R", "--name-status", "-z")
+    try:
+        for _, words in _compared(repository, born[:MOST_ASKED], arguments, ()):
+            for kind, old, new in zip(words[::3], words[1::3], words[2::3], strict=False):
+                if _RENAMED.fullmatch(kind) and new in names and "\n" not in old:
+                    found.append(old)
+    except PortgenError as error:
+        return [], f"whether the file was renamed can't be seen: {error}"
+    return found, ""
+
+
+def _compared(
+    repository: Repository,
+    commits: Iterable[str],
+    arguments: tuple[str, ...],
+    names: Iterable[str],
+) -> Iterator[tuple[str, list[str]]]:
+    """What `git diff-tree -z` says of each commit. Raises PortgenError where it can't."""
+    wanted = dict.fromkeys(commits)
+    compared = git.run(
+        repository,
+        "--literal-pathspecs",
+        "diff-tree",
+        "--stdin",
+        *arguments,
+        "--",
+        *names,
+        stdin="".join(f"{commit}\n" for commit in wanted),
+        undecodable="surrogateescape",
+    )
+    if compared.returncode != 0:
+        raise _unreadable(repository, compared.stderr)
+    commit = ""
+    words: list[str] = []
+    for word in compared.stdout.split("\0")[:-1]:
+        if word in wanted:
+            if words:
+                yield commit, words
+            commit, words = word, []
+        else:
+            words.append(word)
+    if words:
+        yield commit, words
