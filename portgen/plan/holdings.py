@@ -22,7 +22,8 @@ Read = Holdings | str  # of an inventory that can't be loaded: why
 
 
 def of(plan: Plan) -> Holdings:
-    """Who holds what, services without a port too: nginx first, then the inventory's order."""
+    """Who holds what, services without a port too: nginx first, then in the order of the facts, by which a
+    review decides where two could be the one that left."""
     found: Holdings = {}
     for host in plan.hosts:
         ports = {}
@@ -33,12 +34,11 @@ def of(plan: Plan) -> Holdings:
             first = next(iter(ports))
             found[Key(host.name, NGINX)] = Service(None, NGINX, ports=ports, primary=first)
     keys = {Key(service.host, service.name) for service in plan.services}
-    described = of_plan.of(plan, keys).services
+    for key, described in of_plan.of(plan, keys).services.items():
+        found[key] = _fewer(described)
     for service in plan.services:
         key = Key(service.host, service.name)
-        if key in described:
-            found[key] = _fewer(described[key])
-        else:  # of a project whose host the inventory does not have
+        if key not in found:  # of a project whose host the inventory does not have
             own = {port.endpoint: port.container_port for port in service.ports}
             primary = next(iter(own), None)
             found[key] = Service(
