@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,8 +22,10 @@ from portgen.problem import Exit, PortgenError
 MOST_NAMES = 20  # that the file had, one after the other, and that are followed
 MOST_ASKED = 1000  # commits of which git looks for renames
 MOST_AT_ONCE = 64 << 20  # bytes of contents that one process is asked for
+MOST_LACKING = 200  # contents that a partial clone lacks, each of which costs a process
 MOST_LINK = 4096  # bytes of where a link leads
 _RENAMED = re.compile(r"R[0-9]+")
+_LACKING = "lacking"
 
 
 class File(NamedTuple):
@@ -204,17 +206,17 @@ def _files(repository: Repository, listed: Iterable[str], names: list[str]) -> _
     asked = [(commit, name) for commit in listed for name in names]
     files: dict[tuple[str, str], File] = {}
     there: dict[tuple[str, str], str] = {}
-    for place, words in zip(asked, _checked(repository, asked, "--follow-symlinks"), strict=True):
+    for place, words in _checked(repository, asked, "--follow-symlinks"):
         if len(words) == 3 and words[1] == "blob":
             files[place] = _sized(words[0], int(words[2]))
+        elif words[-1] == _LACKING:
+            files[place] = File("", 0, "its content is not here: a partial clone")
         elif words[-1] != "missing":
             files[place] = File("", 0, "it is not a file, or a link that leads to none")
-    for place, words in zip(asked, _checked(repository, asked), strict=True):
+    found = [place for place in asked if place in files and files[place].hash]
+    for place, words in _checked(repository, found):
         if len(words) == 3:
             there[place] = words[0]
-    lacking = [place for place in asked if place not in files]
-    for place in _lacking(repository, lacking, names):
-        files[place] = File("", 0, "its content is not here: a partial clone")
     return _Files(files, there)
 
 
@@ -225,45 +227,52 @@ def _sized(name: str, size: int) -> File:
     return File(name, size)
 
 
+_Place = tuple[str, str]  # a commit, and a name in it
+
+
 def _checked(
-    repository: Repository, places: list[tuple[str, str]], *options: str
-) -> Iterator[list[str]]:
-    """What git says of each place, in words: a hash, a kind, a size; or, last, `missing`."""
-    asked = git.run(
-        repository,
-        "cat-file",
-        "--batch-check",
-        *options,
-        stdin="".join(f"{commit}:{name}\n" for commit, name in places),
-        undecodable="surrogateescape",
+    repository: Repository, places: Sequence[_Place], *options: str
+) -> Iterator[tuple[_Place, list[str]]]:
+    """What git says of each place, in words: a hash, a kind, a size; or, last, `missing`. In a partial clone
+    git ends at the first content that is not there, and is asked again for what comes after it. Raises
+    PortgenError(Exit.MACHINE) where that is so too often, or git can't read something else."""
+    left = list(places)
+    for _ in range(MOST_LACKING):
+        asked = git.run(
+            repository,
+            "cat-file",
+            "--batch-check",
+            *options,
+            stdin="".join(f"{commit}:{name}\n" for commit, name in left),
+            undecodable="surrogateescape",
+        )
+        answers = list(_answers(asked.stdout.encode("utf-8", "surrogateescape")))
+        yield from zip(left, answers, strict=False)
+        if asked.returncode == 0:
+            return
+        left = left[len(answers) :]
+        if not left or "promisor" not in asked.stderr:
+            raise _unreadable(repository, asked.stderr)
+        yield left[0], [_LACKING]
+        del left[0]
+    message = f"a partial clone: more than {MOST_LACKING} of its revisions are not here"
+    hint = (
+        "portgen fetches nothing; `git fetch --refetch --no-filter` does, or clone without --filter"
     )
-    if asked.returncode != 0:
-        raise _unreadable(repository, asked.stderr)
-    answer = asked.stdout.encode("utf-8", "surrogateescape")
+    raise PortgenError(message, Exit.MACHINE, hint=hint)
+
+
+def _answers(said: bytes) -> Iterator[list[str]]:
     at = 0
-    while at < len(answer):
-        end = answer.index(b"\n", at)
-        words = answer[at:end].decode("utf-8", "surrogateescape").split(" ")
+    while at < len(said):
+        end = said.index(b"\n", at)
+        words = said[at:end].decode("utf-8", "surrogateescape").split(" ")
         at = end + 1
         if words[-1] != "missing" and words[0] in ("symlink", "dangling", "loop", "notdir"):
             at += int(words[1]) + 1  # where it leads, on a line of its own
             yield ["", words[0]]
         else:
             yield words
-
-
-def _lacking(
-    repository: Repository, places: list[tuple[str, str]], names: list[str]
-) -> Iterator[tuple[str, str]]:
-    """Those of the places that have a file after all, whose content the clone lacks."""
-    if not places or git.configured(repository.root, "extensions.partialClone") is None:
-        return
-    commits = dict.fromkeys(commit for commit, _ in places)
-    arguments = ("-r", "--root", "-m", "--no-renames", "--name-only", "--diff-filter=d", "-z")
-    for commit, found in _compared(repository, commits, arguments, names):
-        for name in found:
-            if (commit, name) in places:
-                yield commit, name
 
 
 # --- what else the file was called -----------------------------------------------------------------
