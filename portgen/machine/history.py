@@ -285,6 +285,8 @@ def _links(repository: Repository, files: _Files) -> Iterator[str]:
         found = files.files.get((commit, name))
         if found is not None and found.hash != itself and found.size <= whole.MOST_INVENTORY:
             leading[itself] = name
+    if not leading:
+        return
     for itself, data in git.blobs(repository, list(leading)[:MOST_ASKED]):
         target = os.fsdecode(data)
         inside = os.path.normpath(os.path.join(os.path.dirname(leading[itself]), target))
