@@ -16,7 +16,7 @@ from portgen.settings import Settings
 if TYPE_CHECKING:
     from portgen.machine.history import File
     from portgen.machine.history import Past as Commits
-    from portgen.plan.holdings import Holdings
+    from portgen.plan.holdings import Holdings, Together
     from portgen.plan.holdings import Read as OfText
     from portgen.review.history import History
 
@@ -97,15 +97,17 @@ def _holdings(settings: Settings, commits: Commits, here: bytes | None) -> dict[
     """What each text holds, by its hash; why it can't be loaded, where it can't."""
     from portgen.files.kept_holdings import Kept
     from portgen.machine import history as past
+    from portgen.plan.holdings import Together
 
     kept = Kept(settings.inventory)
     known = kept.read()
+    together = Together()
     found: dict[str, OfText] = {}
     wanted: dict[str, int] = {}
     if here is not None:
         newest = commits.commits[0].name if commits.commits else ""
         name = _hash(here, newest)
-        found[name] = known[name] if name in known else _of(here)
+        found[name] = known[name] if name in known else _of(here, together)
     for commit in commits.commits:
         file = commit.file
         if file is None or not file.hash or file.hash in found:
@@ -117,17 +119,17 @@ def _holdings(settings: Settings, commits: Commits, here: bytes | None) -> dict[
     if wanted:
         with settings.stage(f"reading {len(wanted):,} revisions"):
             for name, data in past.contents(commits, wanted):
-                found[name] = _of(data)
+                found[name] = _of(data, together)
     kept.write(found)
     return found
 
 
-def _of(data: bytes) -> OfText:
+def _of(data: bytes, together: Together) -> OfText:
     from portgen.inventory import source
-    from portgen.plan import holdings, planner
+    from portgen.plan import planner
 
     try:
-        return holdings.of(planner.make(source.parse(data, "").inventory))
+        return together.of(planner.make(source.parse(data, "").inventory))
     except PortgenError as error:
         if not error.problems:
             return str(error)

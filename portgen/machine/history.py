@@ -83,15 +83,21 @@ def past(path: Path) -> Past:
     head, shallow = _head(repository)
     if head is None:
         return Past(repository, (), tuple(names), frozenset())
-    notes: tuple[str, ...] = ()
     while True:
         listed = _listed(repository, head, names)
         files = _files(repository, listed, names)
-        older = _links(repository, files)
-        more, note = _renamed(repository, listed, files, names)
-        notes = (note,) if note else ()
+        older = list(_links(repository, files))
+        more, notes = _renamed(repository, listed, files, names)
+        newest = next(iter(listed), None)
+        if newest is None or _first(files, newest, names) is None:
+            more += _staged(repository, head, names)
         fresh = [name for name in dict.fromkeys((*older, *more)) if name not in names]
-        if not fresh or len(names) + len(fresh) > MOST_NAMES:
+        if len(names) + len(fresh) > MOST_NAMES:
+            notes += (
+                f"the inventory had more than {MOST_NAMES} names: the others are not followed",
+            )
+            break
+        if not fresh:
             break
         names += fresh
     commits = []
@@ -300,7 +306,7 @@ def _renamed(
     listed: Mapping[str, tuple[str, ...]],
     files: _Files,
     names: list[str],
-) -> tuple[list[str], str]:
+) -> tuple[list[str], tuple[str, ...]]:
     """What files of these names were called before, where git sees a rename; and a note where it can't."""
     born = []
     for commit, parents in listed.items():
@@ -310,17 +316,29 @@ def _renamed(
         if not before or None in before:
             born.append(commit)
     if not born:
-        return [], ""
-    found = []
+        return [], ()
+    found: list[str] = []
     arguments = ("-r", "-m", "-M", "--diff-filter=R", "--name-status", "-z")
     try:
         for _, words in _compared(repository, born[:MOST_ASKED], arguments, ()):
-            for kind, old, new in zip(words[::3], words[1::3], words[2::3], strict=False):
-                if _RENAMED.fullmatch(kind) and new in names and "\n" not in old:
-                    found.append(old)
+            found += _before(words, names)
     except PortgenError as error:
-        return [], f"whether the file was renamed can't be seen: {error}"
-    return found, ""
+        return [], (f"whether the inventory had another name can't be seen: {error}",)
+    return found, ()
+
+
+def _staged(repository: Repository, head: str, names: list[str]) -> Iterator[str]:
+    """What HEAD calls files of these names that were renamed since, for the next commit."""
+    arguments = ("--cached", "-M", "--diff-filter=R", "--name-status", "-z")
+    compared = git.run(repository, "diff-index", *arguments, head, undecodable="surrogateescape")
+    yield from _before(compared.stdout.split("\0"), names)
+
+
+def _before(words: Sequence[str], names: list[str]) -> Iterator[str]:
+    """The old names of these in what git says of renames: `R100`, the old name, the new one."""
+    for kind, old, new in zip(words[::3], words[1::3], words[2::3], strict=False):
+        if _RENAMED.fullmatch(kind) and new in names and "\n" not in old:
+            yield old
 
 
 def _compared(

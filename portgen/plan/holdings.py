@@ -110,6 +110,22 @@ class _Several(Struct, frozen=True, array_like=True):
     inventories: dict[str, tuple[int, ...] | str]
 
 
+class Together:
+    """Inventories of one history. Most services are the same in most of them: each is there once, so that
+    thousands of inventories have room."""
+
+    def __init__(self) -> None:
+        self._known: dict[_Holder, tuple[Key, Service]] = {}
+
+    def of(self, plan: Plan) -> Holdings:
+        """What `of` says, of one more inventory."""
+        found: Holdings = {}
+        for key, service in of(plan).items():
+            one = self._known.setdefault(_holder(key, service), (key, service))
+            found[one[0]] = one[1]
+        return found
+
+
 def packed(key: str, inventories: Mapping[str, Read]) -> bytes:
     """Several inventories, by the hashes of their texts. `key`: what decides what is made of a text."""
     numbers: dict[_Holder, int] = {}

@@ -28,7 +28,7 @@ class Cause(NamedTuple):
     """How a port came to a holder, or left it. `other`: the port that it was before (`moved`, `resized`) or
     is then (`moved`, where it left); the other service (`swapped`); the name, the project or the host before
     (`renamed`, `project`, `host`), or the host then; "" of the other kinds. `beyond`: it had the port where
-    what is known of the history begins."""
+    what is known of the history begins, and nobody knows since when."""
 
     kind: HistoryKind
     other: str = ""

@@ -26,7 +26,7 @@ _CAME = {
     "renamed": "renamed from {}",
     "project": "was in project {}",
     "host": "was on host {}",
-    "beyond": "had it before",
+    "beyond": "then or before: shallow clone",
 }
 _WENT = {
     "moved": "{who} moved to {other}",

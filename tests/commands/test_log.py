@@ -211,7 +211,7 @@ def test_a_shallow_clone_says_where_it_ends(
     assert [found["short"] for found in record["ends"]] == [end]
     assert asked(portgen, "alpha", "-C", "clone") == [
         ("5009", "alpha", last, "now", "moved from 5000"),
-        ("5000", "alpha", end, last, "had it before"),
+        ("5000", "alpha", end, last, "then or before: shallow clone"),
     ]
 
 

@@ -159,6 +159,28 @@ def test_a_link_of_long_ago_is_followed(
     assert texts(past) == [AFTER + "# a file\n", AFTER, BEFORE]
 
 
+def test_a_rename_that_is_not_committed_is_followed_where_git_knows_it(
+    git: Git, start: Callable[..., str], tmp_path: Path
+) -> None:
+    start("first", {"ports.yml": BEFORE})
+    git("mv", "ports.yml", "inventory.yaml")
+    past = history.past(tmp_path / "inventory.yaml")
+    assert past.names == ("inventory.yaml", "ports.yml")
+    assert texts(past) == [BEFORE]
+
+
+def test_more_names_than_are_followed_are_said(
+    git: Git, start: Callable[..., str], tmp_path: Path
+) -> None:
+    start("first", {"0.yaml": BEFORE})
+    for number in range(history.MOST_NAMES + 2):
+        git("mv", f"{number}.yaml", f"{number + 1}.yaml")
+        start("renamed")
+    past = history.past(tmp_path / f"{history.MOST_NAMES + 2}.yaml")
+    assert len(past.names) == history.MOST_NAMES
+    assert past.notes == ("the inventory had more than 20 names: the others are not followed",)
+
+
 @pytest.mark.parametrize(
     "target", ["/etc/hostname", "../out", "nowhere", "inventory.yaml", "folder"]
 )

@@ -73,6 +73,15 @@ def test_services_are_known_again_by_them_as_by_all_their_facts(
         ]
 
 
+def test_of_one_history_each_service_is_there_once() -> None:
+    changed = planned(EVERYTHING.replace("port: 5012", "port: 5013"))
+    together = holdings.Together()
+    first, second = together.of(planned(EVERYTHING)), together.of(changed)
+    assert (first, second) == (of(EVERYTHING), holdings.of(changed))
+    other = [key.name for key in first if first[key] is not second[key]]
+    assert other == ["fine"]
+
+
 @given(st.binary(max_size=60))
 def test_other_bytes_are_nothing(data: bytes) -> None:
     assert holdings.unpacked("key", data) == {}
