@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # As people copy it: 5014, :5014, 53/udp, 5000-5010, box/53; pages write a range with a dash.
 _PORTS = re.compile(
-    r"(?:(?P<host>[^/]+)/)?:?(?P<first>[0-9]{1,9})(?: ?[-\u2013] ?(?P<last>[0-9]{1,9}))?"
+    r"(?:(?P<host>[^/]+)/)?:?(?P<first>[0-9]{1,99})(?: ?[-\u2013] ?(?P<last>[0-9]{1,99}))?"
     r"(?:/(?P<transport>tcp|udp))?"
 )
 HINT = (
@@ -103,8 +103,11 @@ def _services(history: History, what: str) -> list[Key]:
         wanted = what.casefold()
         keys = [key for key, service in ever.items() if wanted in service.titles]
     if not keys:
-        names = [key.name for key in ever]
-        hint = did_you_mean(name, names) or HINT
+        hint = did_you_mean(name, [key.name for key in ever]) or HINT
+        if what in history.hosts():
+            hint = f"{what} is a host: ask for one of its ports, such as {what}/5000"
+        elif any(what in service.projects for service in ever.values()):
+            hint = f"{what} is a project: ask for its range, or one of its services"
         raise PortgenError(f"no service was ever called {what}", Exit.DIFFERENT, hint=hint)
     return keys
 
@@ -151,7 +154,8 @@ def _print_tables(settings: Settings, tenures: Sequence[Tenure], said: Mapping[s
         for tenure in tenures:
             if tenure.host == host:
                 rows.append(history_words.row(tenure, said, whole=style.verbose))
-        for line in screen.table(history_words.HEAD, rows, style, screen.width()):
+        rows = history_words.narrowed(rows, screen.width())
+        for line in screen.table(history_words.HEAD, rows, style):
             click.echo(line, color=style.color)
 
 

@@ -45,6 +45,7 @@ class Hold(NamedTuple):
 
 _Holds = frozenset[Hold]
 _NOBODY: _Holds = frozenset()
+_Held = dict[tuple[str, Endpoint], _Holds]  # by host and port
 
 
 class Tenure(NamedTuple):
@@ -130,7 +131,7 @@ class History:
         self._pairs: dict[tuple[int, int], dict[Key, Pair]] = {}
         self._left: dict[tuple[int, int], dict[Key, Pair]] = {}
         self._swaps: dict[tuple[int, int], dict[Key, Pair]] = {}
-        self._holds: dict[int, dict[tuple[str, Endpoint], _Holds]] = {}
+        self._held: dict[str, _Held] = {}
         self._of_one: dict[tuple[Key, int], _Holds] = {}
         self._alone: dict[Hold, _Holds] = {}
 
@@ -177,30 +178,33 @@ class History:
     ) -> list[Tenure]:
         """Everybody who ever had one of these ports, on any host or this one; the newest first."""
         known: dict[tuple[str, Transport], set[Endpoint]] = {}
-        for revision in self._past.holdings:
-            for where, endpoint in self._held(revision):
-                if host not in (None, where) or transport not in (None, endpoint.transport):
-                    continue
-                if endpoint.port < ports.stop and endpoint.ports.stop > ports.start:
-                    known.setdefault((where, endpoint.transport), set()).add(endpoint)
+        places = set().union(*self._all_held().values())
+        for where, endpoint in places:
+            if host not in (None, where) or transport not in (None, endpoint.transport):
+                continue
+            if endpoint.port < ports.stop and endpoint.ports.stop > ports.start:
+                known.setdefault((where, endpoint.transport), set()).add(endpoint)
         found: dict[Tenure, None] = {}
         for (where, _), endpoints in known.items():
             for part, overlapping in _parts(ports, endpoints):
-                places = [(where, endpoint) for endpoint in overlapping]
-                changes = self._followed(self._at(places))
+                together = [(where, endpoint) for endpoint in overlapping]
+                changes = self._followed(self._at(together))
                 found.update(dict.fromkeys(self._tenures(changes, part)))
         return self._in_order(found)
 
     def _at(self, places: Sequence[tuple[str, Endpoint]]) -> Callable[[str], _Holds]:
         """Who has one of these ports in a revision."""
         first, *others = places
+        held = self._all_held()
+        if not others:
+            return lambda revision: held[revision].get(first, _NOBODY)
 
         def at(revision: str) -> _Holds:
-            held = self._held(revision)
-            found = held.get(first, _NOBODY)
+            there = held[revision]
+            found = there.get(first, _NOBODY)
             for place in others:
-                if place in held:
-                    found |= held[place]
+                if place in there:
+                    found |= there[place]
             return found
 
         return at
@@ -213,17 +217,16 @@ class History:
         current, now = self._head, at(self._head)
         while True:
             parents = self._parents[current]
-            same = next((parent for parent in parents if at(parent) == now), None)
-            if same is not None:
-                current = same
+            before = list(map(at, parents))
+            if now in before:
+                current = parents[before.index(now)]
                 continue
-            parent = parents[0] if parents else None
-            before = _NOBODY if parent is None else at(parent)
-            if before != now:
-                changes.append(_Change(current, parent, before, now))
-            if parent is None:
+            if not parents:
+                if now:
+                    changes.append(_Change(current, None, _NOBODY, now))
                 return changes
-            current, now = parent, before
+            changes.append(_Change(current, parents[0], before[0], now))
+            current, now = parents[0], before[0]
 
     # --- a service ---
 
@@ -329,17 +332,23 @@ class History:
     def _gone(self, parent: str | None, child: str) -> dict[Key, Pair]:
         return self._left[self._matched(parent, child)]
 
-    def _held(self, revision: str) -> dict[tuple[str, Endpoint], _Holds]:
-        """Who has each port of a host."""
-        holdings = self._past.holdings[revision]
-        found = self._holds.get(id(holdings))
-        if found is None:
-            found = self._holds[id(holdings)] = {}
-            for key in holdings:
-                for hold in self._of(revision, key):
-                    place = (key.host, hold.endpoint)
-                    alone = self._alone.setdefault(hold, frozenset({hold}))
-                    found[place] = found[place] | alone if place in found else alone
+    def _all_held(self) -> dict[str, _Held]:
+        """Who has each port of a host, in each revision."""
+        if not self._held:
+            texts: dict[int, _Held] = {}
+            for revision, holdings in self._past.holdings.items():
+                if id(holdings) not in texts:
+                    texts[id(holdings)] = self._ports_of(revision)
+                self._held[revision] = texts[id(holdings)]
+        return self._held
+
+    def _ports_of(self, revision: str) -> _Held:
+        found: _Held = {}
+        for key in self._past.holdings[revision]:
+            for hold in self._of(revision, key):
+                place = (key.host, hold.endpoint)
+                alone = self._alone.setdefault(hold, frozenset({hold}))
+                found[place] = found[place] | alone if place in found else alone
         return found
 
     # --- tenures ---
@@ -411,13 +420,18 @@ class History:
             return (Cause(_NEW.get(after.status, "active")),)
         return (Cause("project", after.project or ""),)
 
-    def _in_order(self, found: Iterable[Tenure]) -> list[Tenure]:
-        """By host, and there the newest first."""
+    def _in_order(self, found: Collection[Tenure]) -> list[Tenure]:
+        """By host, and there the newest first; the host where something happened last comes first."""
+        newest: dict[str, int] = {}
+        for tenure in found:
+            age = self._age[tenure.since]
+            newest[tenure.host] = min(age, newest.get(tenure.host, age))
 
-        def order(tenure: Tenure) -> tuple[str, int, int, Endpoint]:
+        def order(tenure: Tenure) -> tuple[int, str, int, int, Endpoint]:
             until = -1 if tenure.until is None else self._age[tenure.until]
             port = tenure.endpoint or Endpoint(0, "tcp")
-            return tenure.host, self._age[tenure.since], until, port
+            host = tenure.host
+            return newest[host], host, self._age[tenure.since], until, port
 
         return sorted(found, key=order)
 

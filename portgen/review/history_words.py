@@ -72,6 +72,21 @@ def _when(revision: str, said: Mapping[str, Said], whole: bool) -> str:
     return f"{date} {commit.short}".strip()
 
 
+def narrowed(rows: list[tuple[str, ...]], columns: int | None) -> list[tuple[str, ...]]:
+    """The lines with the subjects cut, where they are wider than a terminal: commits and dates stay whole."""
+    if columns is None:
+        return rows
+    widths = [max(map(len, column)) for column in zip(HEAD, *rows, strict=True)]
+    room = max(columns - sum(widths[:-1]) - 2 * len(widths[:-1]), len(HEAD[-1]))
+    found = []
+    for *others, subject in rows:
+        cut = subject
+        if len(subject) > room:
+            cut = subject[: room - 1] + "\u2026"
+        found.append((*others, cut))
+    return found
+
+
 def none_ever(asked: str) -> str:
     """Of a port that nobody has, and nobody ever had."""
     return f"{asked}: nobody has it, and nobody ever had"

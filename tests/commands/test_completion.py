@@ -85,6 +85,7 @@ def offered(environment: dict[str, str], tmp_path: Path) -> Offered:
         ("portgen pin figures ", ["figure-skating", "tickets"]),
         ("portgen remove ti", ["tickets"]),
         ("portgen explain ti", ["tickets"]),
+        ("portgen log fig", ["figures", "figure-skating"]),
         ("portgen explain b", ["box"]),
         (
             "portgen explain ",

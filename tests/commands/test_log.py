@@ -112,7 +112,7 @@ projects:
         "second", moved.replace("services: {hub: {port: 53}}", "services: {nub: {port: 53}}")
     )
     every = asked(portgen, "53")
-    assert len(every) == 4
+    assert len(every) == 4  # the newest change is on box
     assert asked(portgen, "53/udp") == [("53", "hub", first, "now", "assigned")]
     assert asked(portgen, "shed/53") == every[2:]
     assert asked(portgen, "shed/53")[0][1:4] == ("nobody", second, "now")
@@ -304,6 +304,24 @@ def test_a_service_without_a_port_and_a_port_without_a_service(
     assert (ran.code, ran.out) == (Exit.OK, "job never had a port\n")
     ran = portgen("log", "5000", "--format", "markdown")
     assert (ran.code, ran.out) == (Exit.OK, "- 5000: nobody has it, and nobody ever had\n")
+
+
+@pytest.mark.parametrize(
+    ("word", "hint"),
+    [
+        ("box", "box is a host: ask for one of its ports, such as box/5000"),
+        ("wall", "wall is a project: ask for its range, or one of its services"),
+        ("alpah", "did you mean `alpha`?"),
+        ("17!", "ask for a port (5014, 53/udp, HOST/53), a range"),
+    ],
+)
+def test_a_name_that_never_was_is_an_error_with_a_hint(
+    portgen: Portgen, commit: Commit, word: str, hint: str
+) -> None:
+    commit("first", TWO)
+    ran = portgen("log", word)
+    assert (ran.code, ran.out) == (Exit.DIFFERENT, "")
+    assert f"error: no service was ever called {word}\n    hint: {hint}" in ran.err
 
 
 # --- a long history --------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from portgen.plan import holdings, names, of_plan
 from portgen.plan.facts import Key
 from portgen.review import match
 from portgen.review.history import Cause, History, Past, Tenure
-from portgen.review.history_words import how
+from portgen.review.history_words import how, narrowed
 from tests.estates import planned
 
 BOX = "hosts: {box: {zones: {lan: [192.168.0.0/16]}}, shed: {}}"
@@ -131,6 +131,22 @@ def test_a_port_taken_over_has_no_time_without_a_holder() -> None:
     ]
     old = history.of_ports(range(5000, 5001))[1]
     assert old.left == (Cause("removed"),)
+
+
+def test_a_host_that_is_renamed_takes_its_services_along() -> None:
+    before = text_of({"a": Entry("Ay", "5000")})
+    history = History(past({"2": before.replace("box", "house"), "1": before}))
+    found = history.of_ports(range(5000, 5001))
+    assert [tenure.host for tenure in found] == ["box", "box", "house"]
+    assert shown(found) == [
+        ("5000", "nobody", "2", None, "given up: a moved to host house"),
+        ("5000", "a", "1", "2", "assigned"),
+        ("5000", "a", "2", None, "was on host box"),
+    ]
+    assert [line[1:] for line in shown(history.of_service(Key("box", "a")))] == [
+        ("a", "2", None, "was on host box"),
+        ("a", "1", "2", "assigned"),
+    ]
 
 
 def test_a_life_from_planned_to_removed() -> None:
@@ -275,6 +291,31 @@ def test_what_a_merge_itself_changes_stands_at_the_merge_and_what_it_drops_nowhe
         ("5000", "a", "base", "ours", "assigned"),
     ]
     assert history.of_ports(range(5003, 5005)) == []  # of no commit that counts
+
+
+def test_what_a_merge_dropped_after_a_rename_still_has_its_log() -> None:
+    renamed = {"z": Entry("Ay", "5000"), "b": BASE["b"]}
+    texts = {"merge": text_of({"b": BASE["b"]}), "ours": text_of(renamed)}
+    texts |= {"theirs": text_of({"b": BASE["b"]}), "base": text_of(BASE)}
+    parents = {"merge": ("ours", "theirs"), "ours": ("base",), "theirs": ("base",), "base": ()}
+    history = History(past(texts, parents))
+    assert shown(history.of_service(Key("box", "a"))) == [
+        ("-", "nobody", "ours", None, "given up: a was renamed to z"),
+        ("5000", "a", "base", "ours", "assigned"),
+    ]
+    assert shown(history.of_ports(range(5000, 5001)))[0][2:] == (
+        "theirs",
+        None,
+        "given up: a was removed",
+    )
+
+
+def test_on_a_terminal_only_the_subject_is_cut() -> None:
+    row = ("5000", "a", "2025-01-05 1234567", "now", "assigned", "a long subject")
+    (cut,) = narrowed([row], 55)
+    assert cut[:5] == row[:5]
+    assert cut[5] == "a long\u2026"
+    assert narrowed([row], 200) == narrowed([row], None) == [row]
 
 
 # --- any history -----------------------------------------------------------------------------------
