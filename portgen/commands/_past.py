@@ -37,7 +37,8 @@ def read(settings: Settings) -> Read:
     """The history of the inventory, up to what lies here. Raises PortgenError where there is no repository,
     git can't be asked, or there never was such an inventory."""
     from portgen.machine import history as past
-    from portgen.review.history import WORK_TREE, History, Past
+    from portgen.review.history import History
+    from portgen.review.tenures import WORK_TREE, Past
 
     with settings.stage("reading the history"):
         try:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from portgen.commands._past import Read
     from portgen.plan.facts import Key
     from portgen.plan.ports import Transport
-    from portgen.review.history import History, Said, Tenure
+    from portgen.review.history import History
+    from portgen.review.tenures import Said, Tenure
 
 # As people copy it: 5014, :5014, 53/udp, 5000-5010, box/53; pages write a range with a dash.
 _PORTS = re.compile(
@@ -117,7 +118,7 @@ def _print(
 ) -> None:
     from portgen.machine import history as past
     from portgen.review import log_records
-    from portgen.review.history import Said
+    from portgen.review.tenures import Said
 
     named = [revision for revision, _ in found.skipped]
     ends = sorted(found.commits.ends)

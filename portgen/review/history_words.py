@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from portgen.problem import counted, listed
-from portgen.review.history import WORK_TREE, Cause, Said, Tenure
+from portgen.review.tenures import WORK_TREE, Cause, Said, Tenure
 
 HEAD = ("PORT", "HOLDER", "FROM", "TO", "HOW", "SUBJECT")
 NOBODY = "nobody"

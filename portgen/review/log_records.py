@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from portgen.review import history_words
-from portgen.review.history import Cause, Said, Tenure
+from portgen.review.tenures import Cause, Said, Tenure
 
 if TYPE_CHECKING:
     from portgen.review.record_types import Log, LogCause, LogCommit, LogSkipped, LogTenure

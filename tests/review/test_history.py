@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from portgen.plan import holdings, names, of_plan
 from portgen.plan.facts import Key
 from portgen.review import match
-from portgen.review.history import Cause, History, Past, Tenure
+from portgen.review.history import History
 from portgen.review.history_words import how, narrowed
+from portgen.review.tenures import Cause, Past, Tenure
 from tests.estates import planned
 
 BOX = "hosts: {box: {zones: {lan: [192.168.0.0/16]}}, shed: {}}"
