@@ -150,7 +150,7 @@ def unpacked(key: str, data: bytes) -> dict[str, Read]:
     """What `packed` made bytes of, with the same `key`; nothing of any other bytes."""
     try:
         several = msgspec.msgpack.decode(data, type=_Several)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, ValueError, MemoryError, RecursionError):
         return {}
     if several.key != key:
         return {}

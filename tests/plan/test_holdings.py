@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from portgen.plan import holdings, of_plan
@@ -83,6 +83,9 @@ def test_of_one_history_each_service_is_there_once() -> None:
 
 
 @given(st.binary(max_size=60))
+@example(b"\x93\xa3\x00\x00\x80")  # a text that is not UTF-8
+@example(b"\x93\xa3key\xdd\xff\xff\xff\xff")  # a list that would take all memory
+@example(b"\x93\xa3key\x90\x81\xa1a\x91\x07")  # a service that is not there
 def test_other_bytes_are_nothing(data: bytes) -> None:
     assert holdings.unpacked("key", data) == {}
 
