@@ -27,6 +27,7 @@ from typing import NamedTuple, Protocol
 
 from portgen import plugins
 from portgen.audit._audited import Audited, Places, asks
+from portgen.audit._doors import doors, unseen
 from portgen.audit._finding import Finding
 from portgen.audit._firewall import Family, is_ours
 from portgen.audit._health import is_checked
@@ -55,6 +56,7 @@ __all__ = [
     "asks",
     "check",
     "documentation",
+    "doors",
     "every",
     "health_url",
     "is_checked",
@@ -64,6 +66,7 @@ __all__ = [
     "page",
     "reads",
     "record",
+    "unseen",
 ]
 
 

@@ -1,8 +1,8 @@
 """Whom a packet filter lets in: the rules of its chains, asked in order.
 
 In: chains of iptables' rules, and `Packets`. Out: `Step`s: which rule lets which sources in, or keeps
-them out. Pure. A rule with a condition that this does not know may let in, or keep out, some of them:
-such a step is not sure.
+them out; or who passes a chain. Pure. A rule with a condition that this does not know may let in, or keep
+out, some of them: such a step is not sure.
 """
 
 from __future__ import annotations
@@ -27,14 +27,25 @@ _DEEPEST = 16  # chains that lead to chains
 _stop = attrgetter("stop")
 
 
+class Before(NamedTuple):
+    """What packets asked the host for before it rewrote their destination. `to`: its address; "" for each
+    of them but its loopback ones."""
+
+    to: str
+    ports: range
+
+
 class Packets(NamedTuple):
-    """First packets of connections to ports of the host. `to`: its address; "" for each of them.
-    `interface`: by which they come; "" for one that no rule names."""
+    """First packets of connections to ports of the host, or of a container. `to`: its address; "" for each
+    of them. `interface`: by which they come; "" for one that no rule names. `out`: of those that are
+    forwarded, by which they leave. `before`: of those that were rewritten, what they asked for."""
 
     transport: str
     ports: range
     to: str = ""
     interface: str = ""
+    out: str = ""
+    before: Before | None = None
 
 
 class Step(NamedTuple):
@@ -67,9 +78,53 @@ def addresses(source: str) -> range:
     return range(first, first + network.num_addresses)
 
 
+class Passing(NamedTuple):
+    """Sources that may pass, and those of them that surely do: joined."""
+
+    may: Sources
+    surely: Sources
+
+
+class Forwarding(NamedTuple):
+    """What a rule asks of forwarded packets besides. `rewritten`: whether their destination has to have
+    been rewritten; None: it does not matter. `to`, `ports`: what they asked for before that."""
+
+    out: str = ""
+    not_out: str = ""
+    rewritten: bool | None = None
+    to: str = ""
+    ports: Sequence[range] | None = None
+
+    def matches(self, packets: Packets) -> tuple[bool, bool]:
+        """Whether it may match, and whether it surely does."""
+        if self.out and not _is_named(packets.out, self.out):
+            return False, False
+        if self.not_out and _is_named(packets.out, self.not_out):
+            return False, False
+        if self.rewritten is not None and self.rewritten != (packets.before is not None):
+            return False, False
+        before = packets.before or Before(packets.to, packets.ports)
+        sure = True
+        if self.ports is not None:
+            common = ranges.common([before.ports], self.ports)
+            if not common:
+                return False, False
+            sure = ranges.count(common) == len(before.ports)
+        if self.to and not before.to:
+            # Whoever comes to any of the host's addresses from elsewhere does not ask for 127.0.0.1.
+            return self.to not in _LOOPBACKS, False
+        if self.to and addresses(before.to).start not in addresses(self.to):
+            return False, False
+        return True, sure
+
+
+_LOOPBACKS = ("127.0.0.0/8", "127.0.0.1/32", "::1/128")
+_NOTHING_MORE = Forwarding()
+
+
 class Condition(NamedTuple):
-    """What a rule asks of packets that come to the host; those that none of them ever meets are not
-    kept. `unsure`: there is one more condition."""
+    """What a rule asks of packets that come to the host, or of forwarded ones; those that none of them
+    ever meets are not kept. `unsure`: there is one more condition."""
 
     rule: Rule
     transports: tuple[str, ...]
@@ -81,11 +136,16 @@ class Condition(NamedTuple):
     unsure: bool
     target: str
     goes: bool  # with -g: whoever comes back from there leaves this chain, too
+    forwarding: Forwarding = _NOTHING_MORE
 
     @property
     def leaves(self) -> bool:
         """Whether they don't come back to the chain that the rule is in."""
         return self.goes or self.target == "RETURN"
+
+    def among(self, coming: Sources) -> Sources:
+        """Those of some sources whom it is about."""
+        return tuple(coming) if self.sources is None else ranges.common(self.sources, coming)
 
     def matches(self, packets: Packets) -> tuple[bool, bool]:
         """Whether it may match, and whether it surely does."""
@@ -106,6 +166,9 @@ class Condition(NamedTuple):
                 return False, False
         elif self.to:
             sure = False
+        if self.forwarding is not _NOTHING_MORE:
+            matches, surely = self.forwarding.matches(packets)
+            return matches, sure and surely
         return True, sure
 
 
@@ -117,13 +180,24 @@ def _is_named(interface: str, pattern: str) -> bool:
 
 
 class Filter:
-    """The chains of a table of one family, prepared to be asked many times."""
+    """The chains of a table of one family, prepared to be asked many times. `policies`: of the built-in
+    chains; without them, what no rule decides on is kept out. `forwarded`: it is asked about packets that the
+    host forwards, not about those that come to itself."""
 
-    def __init__(self, family: int, chains: Mapping[str, Sequence[Rule]]) -> None:
+    def __init__(
+        self,
+        family: int,
+        chains: Mapping[str, Sequence[Rule]],
+        policies: Mapping[str, str] | None = None,
+        *,
+        forwarded: bool = False,
+    ) -> None:
         self.family = family
+        self._is_whole = policies is not None
+        self._policies = policies or {}
         self._chains: dict[str, list[Condition]] = {}
         for name, rules in chains.items():
-            found = [condition(rule, family) for rule in rules]
+            found = [_condition(rule, family, forwarded) for rule in rules]
             self._chains[name] = [one for one in found if one is not None]
         while self._without_effect():
             pass
@@ -174,7 +248,9 @@ class Filter:
         found = set()
         for conditions in self._chains.values():
             for one in conditions:
-                if one.ports is not None and transport in one.transports:
+                if one.ports is None or one.interface == "lo":
+                    continue
+                if transport in one.transports:
                     found |= {end for part in one.ports for end in (part.start, part.stop)}
         return sorted(found)
 
@@ -185,6 +261,27 @@ class Filter:
         found: list[Step] = []
         self._ask(chain, packets, everyone(self.family), True, found, ())
         return found
+
+    def passing(self, chain: str, packets: Packets) -> Passing:
+        """Who gets through a built-in chain, by its policy, too."""
+        may: list[range] = []
+        surely: list[range] = []
+        coming: Sources = everyone(self.family)  # whom no rule has surely decided on
+        untouched: Sources = coming  # whom no rule before may have kept out
+        for step in self.steps(chain, packets):
+            those = ranges.joined(step.sources)
+            if step.lets_in:
+                may += ranges.common(coming, those)
+            if step.lets_in and step.sure:
+                surely += ranges.common(untouched, those)
+            if step.sure:
+                coming = ranges.without(coming, those)
+            if step.sure or not step.lets_in:
+                untouched = ranges.without(untouched, those)
+        if self._policies.get(chain) == "ACCEPT":
+            may += coming
+            surely += untouched
+        return Passing(ranges.joined(may), ranges.joined(surely))
 
     def _ask(
         self,
@@ -198,18 +295,20 @@ class Filter:
         """Who leaves the chain at its end, undecided. `sure`: whether all of those who come do come
         here."""
         left: list[range] = []  # who returns early
+        doubt: list[range] = []  # who may have
         here = list(coming)
         for one in self._candidates(chain, packets):
             matches, surely = one.matches(packets)
             if not matches:
                 continue
-            those: Sources = tuple(here) if one.sources is None else ()
-            if one.sources is not None:
-                those = ranges.common(one.sources, here)
+            those = one.among(here)
             if not those:
                 continue
-            back = self._back(one, packets, those, sure and surely, found, way)
+            certain = sure and surely and not ranges.common(those, doubt)
+            back = self._back(one, packets, those, certain, found, way)
             lets_in = _DECIDED.get(one.target)
+            if self._is_whole and one.leaves and not surely:
+                doubt = ranges.joined([*doubt, *back])
             if lets_in or not surely or (lets_in is False and not sure):
                 continue  # some of them, or all who are let in, are asked about what comes after that
             _take_out(here, those)
@@ -217,7 +316,7 @@ class Filter:
                 left += back
             elif back:
                 here = ranges.joined([*here, *back])
-        return ranges.joined([*here, *left])
+        return ranges.joined([*here, *left, *doubt])
 
     def _back(
         self,
@@ -236,8 +335,9 @@ class Filter:
         if one.target != "RETURN" and len(way) < _DEEPEST:
             back = self._ask(one.target, packets, those, certain, found, (*way, one.rule))
         if one.leaves and back and not way:
-            # Nothing comes after a built-in chain but its policy, which lets nobody in.
-            found.append(Step(False, (one.rule,), back, certain))
+            # Nothing comes after a built-in chain but its policy, which lets nobody in if it is not known.
+            lets_in = self._policies.get(one.rule.chain) == "ACCEPT"
+            found.append(Step(lets_in, (one.rule,), back, certain))
         return back
 
     def _candidates(self, chain: str, packets: Packets) -> Iterator[Condition]:
@@ -278,6 +378,12 @@ _ALWAYS = {"--syn"}
 def condition(rule: Rule, family: int) -> Condition | None:
     """What a rule asks of the first packet that comes to the host from elsewhere; None where none of
     them meets it."""
+    found = _condition(rule, family, False)
+    return None if found is None or found.interface == "lo" else found
+
+
+def _condition(rule: Rule, family: int, forwarded: bool) -> Condition | None:
+    """The same of packets of the host itself, too, or of packets that it forwards."""
     found = Condition(rule, TRANSPORTS, None, None, "", "", "", False, "", False)
     for option in rule.options:
         if option.name in ("-j", "-g"):
@@ -287,6 +393,12 @@ def condition(rule: Rule, family: int) -> Condition | None:
         if option.name in _IGNORED:
             continue
         value = option.values[0] if option.values else ""
+        if forwarded and (option.name, option.negated) in _OF_FORWARDED:
+            asked = _forwarding(found.forwarding, option, value)
+            if asked is None:
+                return None
+            found = found._replace(forwarding=asked)
+            continue
         if option.name in _STATES:
             is_met = _STATES[option.name] in value.split(",")
         else:
@@ -295,8 +407,33 @@ def condition(rule: Rule, family: int) -> Condition | None:
             return None
         if option.name not in {*_STATES, *_NEVER, *_ALWAYS}:
             found = _narrowed(found, option, value, family)
-    if found.interface == "lo" or not found.transports:
-        return None
+    return found if found.transports else None
+
+
+_OF_FORWARDED = {("--ctorigdst", False), ("--ctorigdstport", False)}
+for _name in ("--ctstate", "--state", "--dst-type", "-o"):
+    _OF_FORWARDED |= {(_name, False), (_name, True)}
+
+
+def _forwarding(found: Forwarding, option: Option, value: str) -> Forwarding | None:
+    """What one more option asks of a forwarded packet; None where none meets it. The destination is
+    no address of the host: it never was, or was rewritten."""
+    named = value.split(",")
+    match option.name, option.negated:
+        case "-o", False:
+            return found._replace(out=value)
+        case "-o", True:
+            return found._replace(not_out=value)
+        case "--ctorigdst", False:
+            return found._replace(to=value)
+        case "--ctorigdstport", False:
+            return found._replace(ports=ranges.joined(map(_ports, named)))
+        case "--dst-type", negated:
+            return found if ("UNICAST" in named) != negated else None
+        case "--ctstate" | "--state", negated if "NEW" not in named and "DNAT" in named:
+            return found._replace(rewritten=not negated)
+        case "--ctstate" | "--state", negated:
+            return found if ("NEW" in named) != negated else None
     return found
 
 

@@ -20,12 +20,12 @@ datagram:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from portgen.formats.filtering import addresses, everyone
 from portgen.inventory import ranges
-from portgen.plan import of_plan
+from portgen.plan import facts, of_plan
 from portgen.plan.ports import (
     EVERYWHERE6,
     Endpoint,
@@ -68,7 +68,8 @@ class Door(NamedTuple):
     """One way to one service, by one family. `endpoint`: where a visitor knocks: the host's port, nginx's,
     or the container's own, with its address (none where docker chooses it). `port`: to which of the service's
     ports it leads. `route`: its name. `password`: whether nginx asks for one. `key_path`: where the inventory
-    says who may come by it."""
+    says who may come by it. `sure`: whether all whom it lets in surely get in; a rule of a live host may ask
+    for something that nobody here can answer."""
 
     service: str
     way: Way
@@ -79,6 +80,7 @@ class Door(NamedTuple):
     key_path: KeyPath
     route: str = ""
     password: bool = False
+    sure: bool = True
 
     def let_in(self, visitor: Visitor) -> list[range]:
         """Those of a visitor's addresses that get through."""
@@ -257,44 +259,55 @@ def _of_container(
 # --- routes ---------------------------------------------------------------------------------------
 
 
-class _Meaning(NamedTuple):
+class Meaning(NamedTuple):
     """Who may use a route that everybody reaches. `clients` empty: everybody."""
 
     clients: tuple[str, ...]
     closed: bool
     password: bool
 
+    def parts(self, family: int) -> Parts:
+        """Its clients of a family."""
+        return of_family(self.clients, family) if self.clients else everyone(family)
 
-def _meaning(route: Route) -> _Meaning:
+
+def meaning(route: facts.Route) -> Meaning:
+    """Who may use it, as nginx has it."""
+    clients = () if "all" in route.clients else route.clients
+    return Meaning(clients, route.closed, route.auth_file is not None)
+
+
+def _meaning(route: Route) -> Meaning:
     """As nginx has it: raw directives may say more of it."""
     if not route.extra:
-        return _Meaning(route.clients, route.closed, route.auth_file is not None)
-    meant = of_plan.of_route(route)
-    clients = () if "all" in meant.clients else meant.clients
-    return _Meaning(clients, meant.closed, meant.auth_file is not None)
+        return Meaning(route.clients, route.closed, route.auth_file is not None)
+    return meaning(of_plan.of_route(route))
 
 
-def _of_route(route: Route, server: Server, openings: _Openings) -> Iterator[Door]:
-    """A route at its site's port: that of https where it has one."""
-    meant = _meaning(route)
-    if meant.closed:
-        return
+def site_endpoint(route: Route, server: Server) -> Endpoint:
+    """Where one asks for a route: at its site's port, that of https where it has one."""
     site = server.site(route.host)
     number = server.listen
     if site is not None:
         number = site.listen
         if site.certificate is not None and site.listen_tls is not None:
             number = site.listen_tls
-    endpoint = Endpoint(number, "tcp")
+    return Endpoint(number, "tcp")
+
+
+def _of_route(route: Route, server: Server, openings: _Openings) -> Iterator[Door]:
+    meant = _meaning(route)
+    if meant.closed:
+        return
+    endpoint = site_endpoint(route, server)
+    coming = {}
+    for family in FAMILIES if server.ipv6 else (4,):
+        coming[family] = openings.admissions(endpoint, "", family)
     for family in FAMILIES:
-        clients = everyone(family)
-        if meant.clients:
-            clients = _of_family(meant.clients, family)
-        found = list(_through_proxies(server, endpoint, openings, clients, family))
-        if family == 4 or server.ipv6:
+        clients = meant.parts(family)
+        found = list(admitted_by_nginx(coming, server.proxies, clients, family))
+        if family in coming:
             found.append(Admission(("host",), clients))
-            for one in openings.admissions(endpoint, "", family):
-                found.append(one._replace(addresses=ranges.common(one.addresses, clients)))
         yield Door(
             service=route.service,
             way="route",
@@ -308,28 +321,32 @@ def _of_route(route: Route, server: Server, openings: _Openings) -> Iterator[Doo
         )
 
 
-def _through_proxies(
-    server: Server, endpoint: Endpoint, openings: _Openings, clients: Parts, family: int
+def admitted_by_nginx(
+    coming: Mapping[int, Sequence[Admission]], proxies: Sequence[str], clients: Parts, family: int
 ) -> Iterator[Admission]:
-    """Visitors whom a proxy names: those of the route's `allow`, if some proxy may reach nginx. The proxies
-    themselves may name any."""
+    """Visitors whom a route with these clients lets in, the host itself apart. `coming`: by family, who else
+    comes to nginx. A proxy names visitors, of either family: those of the route's `allow` are let in if some
+    proxy comes to nginx. The proxies themselves may name any."""
+    for one in coming.get(family, ()):
+        yield one._replace(addresses=ranges.common(one.addresses, clients))
     comes = False
-    for by in FAMILIES if server.ipv6 else (4,):
-        proxies = _of_family(server.proxies, by)
-        for one in (Admission(("host",), _own(by)), *openings.admissions(endpoint, "", by)):
-            coming = ranges.common(one.addresses, proxies)
-            comes = comes or bool(coming)
-            if coming and by == family and clients:
-                yield one._replace(addresses=coming)
+    for by, admissions in coming.items():
+        trusted = of_family(proxies, by)
+        for one in (Admission(("host",), own(by)), *admissions):
+            named = ranges.common(one.addresses, trusted)
+            comes = comes or bool(named)
+            if named and by == family and clients:
+                yield one._replace(addresses=named)
     if comes:
         yield Admission(ELSEWHERE, clients)
 
 
-def _own(family: int) -> Parts:
+def own(family: int) -> Parts:
     """The addresses by which the host comes to itself."""
     return [addresses("::1/128" if family == 6 else "127.0.0.0/8")]
 
 
-def _of_family(sources: Iterable[str], family: int) -> list[range]:
+def of_family(sources: Iterable[str], family: int) -> list[range]:
+    """The addresses of networks, of those that are of one family."""
     parts = [addresses(source) for source in sources if is_ipv6(source) == (family == 6)]
     return ranges.joined(parts)
