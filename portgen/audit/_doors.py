@@ -5,8 +5,9 @@ declared - its services with their ports, routes and containers - but takes noth
 needs what `unseen` asks for: the sources "sockets" and "ufw" for each port, "docker" for what is in a
 container, "nginx" for routes. Where a forwarder's unit was seen ("systemd"), whom it lets in counts, too.
 
-- There is a door where the service's own program listens, or where docker's rules lead into its container.
-  Somebody else at its port is not a door of this service.
+- There is a door where the service's own program listens, where a forwarder leads into its container, or
+  docker's rules do, and where nginx hands requests on to one of these. Somebody else at its port, or behind
+  its route, is not a door of this service.
 - Rules are asked in their order. Of one with a condition that cannot be answered, such as a limit, all who
   may get in count, and the door is not sure.
 - The containers of a network reach each other without the host, unless docker has a rule against that.
@@ -18,10 +19,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from portgen.audit import _units
 from portgen.audit._audited import Audited
-from portgen.audit._listeners import PROXY, Holding, covers
+from portgen.audit._listeners import PROXY, Holding, Listener, covers
+from portgen.audit._nginx import Serving
 from portgen.audit._passing import Kernel, both, either, forwarded
-from portgen.formats.filtering import Before, Packets, Passing
+from portgen.formats.filtering import Before, Packets, Passing, addresses
 from portgen.inventory import ranges
 from portgen.plan import doors as planned
 from portgen.plan import live
@@ -41,7 +44,6 @@ from portgen.plan.reach import ANY
 from portgen.plan.routes import Route
 from portgen.plan.types import NGINX, Network, Service
 from portgen.plan.visitors import Kind
-from portgen.targets.nginx.writing import SITE, SNIPPET
 
 MOST = 256  # ports of a range that docker publishes and of which each is asked about by itself
 Answers = dict[str, Passing]  # by interface
@@ -142,17 +144,19 @@ class _Doors:
         self.holdings: dict[tuple[str, Endpoint], Holding] = {}
         for holding in host.listening.holdings:
             self.holdings[holding.binding.holder, holding.port] = holding
-        self.nginx = _Nginx(host)
+        self.nginx = Serving(host)
         self._bridges: dict[str, str] = {}
 
     def of(self, service: Service) -> Iterator[Door]:
+        own: list[Door] = []
         for port in service.ports:
             for family in self.kernels:
-                yield from self._of_port(service, port, family)
+                own += self._of_port(service, port, family)
             if service.has_mapping:
-                yield from self._of_container(service, port)
+                own += self._of_container(service, port)
+        yield from own
         for route in service.routes:
-            yield from self._of_route(route)
+            yield from self._of_route(route, own)
 
     def interfaces(self, family: int) -> tuple[str, ...]:
         """By which people come from other machines: those that a rule, or a zone, names, and any other."""
@@ -208,7 +212,8 @@ class _Doors:
         listening: set[tuple[int, str]] = set()
         for one in holding.own if holding is not None else ():
             # Without docker's program there are its rules alone, which are asked for themselves.
-            if one.socket.program != PROXY or one.socket.pids:
+            is_there = one.socket.program != PROXY or bool(one.socket.pids)
+            if is_there and self._leads_here(service, port, one):
                 listening |= one.at
         places = {address for number, address in listening if number == family}
         if service.via == "docker":
@@ -218,6 +223,16 @@ class _Doors:
             endpoint = port.endpoint._replace(address=specific(address or EVERYWHERE))
             listens = covers(listening, (family, address))
             yield _Place(endpoint, family, address, listens)
+
+    def _leads_here(self, service: Service, port: PlannedPort, listener: Listener) -> bool:
+        """Whether what listens leads to the service: of a forwarder that leads into a container, its own."""
+        if service.via != "socat" or service.to is not None or listener.process is None:
+            return True
+        command = _units.of_process(listener.process)
+        if command is None:
+            return True
+        address, number = _backend(command.to)
+        return address in self._addresses(service) and number in port.container_ports
 
     def _from_host(self, found: _Found, place: _Place) -> None:
         """The host comes by loopback, to an address of its own, or docker leads it into the container."""
@@ -369,17 +384,21 @@ class _Doors:
 
     # --- routes ---
 
-    def _of_route(self, route: Route) -> Iterator[Door]:
+    def _of_route(self, route: Route, behind: Sequence[Door]) -> Iterator[Door]:
+        """`behind`: the service's other doors."""
         server = self.host.host.server
-        meant = self.nginx.meaning(route)
-        if server is None or meant is None or meant.closed:
+        there = self.nginx.location(route)
+        if server is None or there is None or not _leads_to(behind, there.backend):
+            return
+        meant = planned.meaning(there.route)
+        if meant.closed:
             return
         endpoint = planned.site_endpoint(route, server)
         coming: dict[int, list[Admission]] = {}
         local: dict[int, Passing] = {}
         sure: dict[int, bool] = {}
         for family in self.kernels:
-            if not self.nginx.listens(endpoint, family):
+            if not self.nginx.serves(route, endpoint, family):
                 continue
             found = self._to_nginx(endpoint, family)
             coming[family], sure[family] = found.admissions, found.sure
@@ -426,62 +445,29 @@ class _Doors:
         return found
 
 
+def _leads_to(doors: Iterable[Door], backend: str | None) -> bool:
+    """Whether one of nginx's servers is a way to the service. Of a name, or a socket, nobody knows."""
+    for server in (backend or "").split(", "):
+        address, number = _backend(server.split(" ")[0])
+        if number is None or not addresses(address):
+            return True
+        for door in doors:
+            if number not in door.endpoint.ports or door.endpoint.transport != "tcp":
+                continue
+            by_host = door.way == "port" and any("host" in one.kinds for one in door.admissions)
+            if by_host or door.endpoint.address == address:
+                return True
+    return False
+
+
+def _backend(server: str) -> tuple[str, int | None]:
+    """The address and the port of `172.30.0.23:5000`; None of what has no port."""
+    address, _, number = server.rpartition(":")
+    return address.strip("[]"), int(number) if number.isdecimal() else None
+
+
 def _of(found: Passing, sources: Iterable[range], sure: bool) -> Passing:
     """Those of some sources who pass."""
     only = ranges.joined(sources)
     surely = ranges.common(found.surely, only) if sure else []
     return Passing(ranges.common(found.may, only), surely)
-
-
-# --- nginx ----------------------------------------------------------------------------------------
-
-
-class _Nginx:
-    """What of nginx decides on visitors: its files as they are installed, and where it listens."""
-
-    def __init__(self, host: Audited) -> None:
-        self.host = host
-        self._at: dict[int, set[tuple[int, str]]] = {}
-        for listener in host.nginx.listeners:
-            if listener.socket.transport == "tcp":
-                self._at.setdefault(listener.socket.port, set()).update(listener.at)
-        self._included = self._is_included()
-        self.proxies = tuple(self._proxies())
-
-    def listens(self, endpoint: Endpoint, family: int) -> list[str]:
-        """The addresses of a family at which it listens on a port."""
-        found = self._at.get(endpoint.port, ())
-        return sorted(address for number, address in found if number == family)
-
-    def meaning(self, route: Route) -> planned.Meaning | None:
-        """Who may use a route; None where nginx does not have it."""
-        there = self.host.found[route.service].routes.get(route.name)
-        if there is None or not self._has_site(route):
-            return None
-        return planned.meaning(there.route)
-
-    def _is_included(self) -> bool:
-        """Whether nginx reads what portgen has rendered for it."""
-        nginx = self.host.nginx
-        server = self.host.host.server
-        if server is None or not nginx.has(SITE, nginx.http):
-            return False
-        # Without names of its own, the locations are in a server of the team's.
-        return bool(server.names) or nginx.has(SNIPPET, nginx.http)
-
-    def _has_site(self, route: Route) -> bool:
-        """Whether a server answers to the site's name; the default one answers to any."""
-        if not self._included:
-            return False
-        if not route.host:
-            return True
-        return any(route.host.lower() in one.names for one in self.host.nginx.servers)
-
-    def _proxies(self) -> Iterator[str]:
-        """Whom it takes for proxies that name visitors."""
-        waiting = list(self.host.nginx.http)
-        for node in waiting:
-            if node.name == "set_real_ip_from" and len(node.words) > 1:
-                yield node.words[1]
-            elif node.name == "server":
-                waiting += node.block or ()

@@ -1,7 +1,7 @@
 """What nginx would read on the host, and what of it runs.
 
 In: an audited host. Out: its configuration as one tree, the files in it, what ours says of routes, the
-start of the workers. Pure.
+start of the workers; where it serves a route. Pure.
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
-from portgen.audit._listeners import Listener
+from portgen.audit._listeners import At, Listener
 from portgen.formats import nginx
 from portgen.formats.nginx import Node
 from portgen.plan import facts
 from portgen.plan.live import InstalledFile
+from portgen.plan.ports import Endpoint, is_ipv6
+from portgen.plan.routes import Route
 from portgen.plan.types import NGINX
 from portgen.review import readings
 from portgen.targets.nginx import observing
@@ -200,3 +202,64 @@ def _listens(address: str, options: tuple[str, ...]) -> Iterator[str]:
         yield f"{host}:{port}"
     if host == "[::]" and "ipv6only=off" in options:
         yield port
+
+
+# --- who is served ---
+
+
+class Serving:
+    """What of nginx decides on visitors: its files as they are installed, and where it listens."""
+
+    def __init__(self, host: Audited) -> None:
+        self.host = host
+        self.nginx = host.nginx
+        self._at: dict[int, set[At]] = {}
+        for listener in self.nginx.listeners:
+            if listener.socket.transport == "tcp":
+                self._at.setdefault(listener.socket.port, set()).update(listener.at)
+        self._is_included = self.nginx.has(SITE, self.nginx.http)
+        blocks = [node.block or () for node in self.nginx.http if node.name == "server"]
+        self._servers = list(zip(self.nginx.servers, blocks, strict=True))
+        self.proxies = tuple(self._proxies())
+
+    def listens(self, endpoint: Endpoint, family: int) -> list[str]:
+        """The addresses of a family at which it listens on a port."""
+        found = self._at.get(endpoint.port, ())
+        return sorted(address for number, address in found if number == family)
+
+    def location(self, route: Route) -> facts.Location | None:
+        """A route as it is installed; None where nginx does not have it."""
+        if not self._is_included:
+            return None
+        return self.host.found[route.service].routes.get(route.name)
+
+    def serves(self, route: Route, endpoint: Endpoint, family: int) -> bool:
+        """Whether it listens on a port, and a server with the route is there."""
+        if not self.listens(endpoint, family):
+            return False
+        for server, block in self._servers:
+            if not _is_at(server, endpoint, family):
+                continue
+            # The default site is the port's first server, which answers to any name.
+            is_default = not route.host and self.nginx.has(SNIPPET, block)
+            if is_default or route.host.lower() in server.names:
+                return True
+        return False
+
+    def _proxies(self) -> Iterator[str]:
+        """Whom it takes for proxies that name visitors."""
+        waiting = list(self.nginx.http)
+        for node in waiting:
+            if node.name == "set_real_ip_from" and len(node.words) > 1:
+                yield node.words[1]
+            elif node.name == "server":
+                waiting += node.block or ()
+
+
+def _is_at(server: Server, endpoint: Endpoint, family: int) -> bool:
+    """Whether a server of nginx's listens on a port, by a family."""
+    for place in server.listen:
+        address, _, number = place.rpartition(":")
+        if number == str(endpoint.port) and is_ipv6(address) == (family == 6):
+            return True
+    return False
