@@ -53,6 +53,7 @@ FORWARDED = """\
 COMMIT
 """
 OUTSIDE = Packets("tcp", range(80, 81), "172.30.0.2", "eth0", "br-1", Before("", range(5000, 5001)))
+SOME = "-m limit --limit 3/min"
 STRAIGHT = OUTSIDE._replace(before=None)
 
 
@@ -104,15 +105,15 @@ def test_packets_for_loopback_are_known_by_what_they_asked_for() -> None:
 @pytest.mark.parametrize(
     ("rule", "more", "may", "surely"),
     [
-        ("-m limit --limit 3/min -j ACCEPT", "", True, False),
-        ("-m limit --limit 3/min -j DROP", "-A FORWARD -j ACCEPT", True, False),
-        ("-m limit --limit 3/min -j ACCEPT", "-A FORWARD -j ACCEPT", True, True),
+        (f"{SOME} -j ACCEPT", "", True, False),
+        (f"{SOME} -j DROP", "-A FORWARD -j ACCEPT", True, False),
+        (f"{SOME} -j ACCEPT", "-A FORWARD -j ACCEPT", True, True),
         # Who leaves a chain early is not asked about its other rules.
-        ("-j OWN", "-A OWN -m limit --limit 3/min -j RETURN\n-A OWN -j DROP\n-A FORWARD -j ACCEPT", True, False),
+        ("-j OWN", f"-A OWN {SOME} -j RETURN\n-A OWN -j DROP\n-A FORWARD -j ACCEPT", True, False),
         ("-j OWN", "-A OWN -j DROP\n-A FORWARD -j ACCEPT", False, False),
         ("-j OWN", "-A OWN -j RETURN\n-A OWN -j DROP\n-A FORWARD -j ACCEPT", True, True),
     ],
-)  # fmt: skip
+)
 def test_who_may_pass_need_not_surely_pass(
     rule: str, more: str, *, may: bool, surely: bool
 ) -> None:
