@@ -43,7 +43,7 @@ from portgen.plan.ports import (
 from portgen.plan.reach import ANY
 from portgen.plan.routes import Route
 from portgen.plan.types import NGINX, Network, Service
-from portgen.plan.visitors import Kind
+from portgen.plan.visitors import FAMILIES, Kind
 
 MOST = 256  # ports of a range that docker publishes and of which each is asked about by itself
 Answers = dict[str, Passing]  # by interface
@@ -404,10 +404,16 @@ class _Doors:
             coming[family], sure[family] = found.admissions, found.sure
             packets = Packets(endpoint.transport, endpoint.ports, "", "lo")
             local[family] = self.kernels[family].to_host(packets)
-        for family in coming:
+        for family in FAMILIES:
             clients = meant.parts(family)
-            admissions = [Admission(("host",), ranges.common(local[family].may, clients))]
-            admissions += planned.admitted_by_nginx(coming, self.nginx.proxies, clients, family)
+            admissions = list(
+                planned.admitted_by_nginx(coming, self.nginx.proxies, clients, family)
+            )
+            if family in local:
+                own = ranges.common(local[family].may, clients)
+                admissions.append(Admission(("host",), own))
+            if not admissions:
+                continue
             yield Door(
                 service=route.service,
                 way="route",
