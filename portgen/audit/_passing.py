@@ -18,7 +18,6 @@ from portgen.formats import filtering
 from portgen.formats.filtering import Before, Filter, Packets, Passing, Sources
 from portgen.formats.iptables import Option, Rule
 from portgen.inventory import ranges
-from portgen.plan.facts import single
 from portgen.plan.ports import Endpoint
 
 _BRIDGES = ("br-", "docker")
@@ -158,8 +157,8 @@ class Kernel:
         for rule in (rule for rules in self.family.tables.chains.values() for rule in rules):
             network, link = _network(rule)
             if network is not None and link is not None:
-                part = filtering.addresses(single(network))
-                if part and len(part) < len(self.everyone[0]):
+                part = filtering.addresses(network)
+                if part and part != self.everyone[0]:
                     found.append((part, link))
         return found
 

@@ -370,6 +370,33 @@ def test_a_rule_of_docker_28_closes_a_containers_own_address(annex: Live) -> Non
     assert annex.let_in("collector", STRANGER) == STRANGER.addresses  # that was rewritten
 
 
+SIX = """\
+*nat
+:PREROUTING ACCEPT [0:0]
+:OUTPUT ACCEPT [0:0]
+:DOCKER - [0:0]
+-A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER
+-A POSTROUTING -s fd00:31::/64 ! -o br-000000000000 -j MASQUERADE
+-A DOCKER -i br-000000000000 -j RETURN
+-A DOCKER ! -i br-000000000000 -p tcp -m tcp --dport 6000 -j DNAT --to-destination [fd00:31::2]:5000
+COMMIT
+"""
+
+
+def test_docker_may_publish_by_rules_of_ipv6(annex: Live) -> None:
+    """As docker does from 27 on: then the guard decides, not ufw."""
+    accepted = (
+        "-d fd00:31::2/128 ! -i br-000000000000 -o br-000000000000 -p tcp -m tcp --dport 5000"
+    )
+    annex.first(f"-A FORWARD {accepted} -j ACCEPT", family=6)
+    annex.change(r"\A", SIX, family=6)
+    assert annex.changes() == NOTHING
+    annex.change(GUARD, "", family=6, times=14)
+    more = annex.changes()[0]
+    assert Entry("any", "collector", "port", 6) in more
+    assert Entry("any", "relay", "port", 6) not in more  # still docker's program, and ufw
+
+
 def test_a_network_may_keep_its_containers_apart(annex: Live) -> None:
     annex.change(
         r"^-A FORWARD -i br-000000000000 -o br-000000000000 -j ACCEPT",
