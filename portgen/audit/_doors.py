@@ -10,7 +10,8 @@ container, "nginx" for routes. Where a forwarder's unit was seen ("systemd"), wh
   its route, is not a door of this service.
 - Rules are asked in their order. Of one with a condition that cannot be answered, such as a limit, all who
   may get in count, and the door is not sure.
-- The containers of a network reach each other without the host, unless docker has a rule against that.
+- The containers of a network reach each other without the host, unless docker has a rule against that. Where
+  the rules of FORWARD would keep them apart it is not sure: that depends on a module of the kernel's.
 - nginx is taken to run with the files that are installed.
 """
 
@@ -190,7 +191,7 @@ class _Doors:
     def _of_port(self, service: Service, port: PlannedPort, family: int) -> Iterator[Door]:
         for place in self._places(service, port, family):
             found = _Found(family)
-            self._from_host(found, place)
+            self._from_host(found, service, place)
             self._from_elsewhere(found, service, place)
             self._from_containers(found, service, place)
             if not found.admissions:
@@ -225,24 +226,41 @@ class _Doors:
             yield _Place(endpoint, family, address, listens)
 
     def _leads_here(self, service: Service, port: PlannedPort, listener: Listener) -> bool:
-        """Whether what listens leads to the service: of a forwarder that leads into a container, its own."""
-        if service.via != "socat" or service.to is not None or listener.process is None:
+        """Whether what listens leads to the service. A forwarder and docker's program connect to the
+        container themselves, as the host."""
+        if not service.has_mapping:
             return True
-        command = _units.of_process(listener.process)
-        if command is None:
-            return True
-        address, number = _backend(command.to)
-        return address in self._addresses(service) and number in port.container_ports
+        places = set(self._addresses(service))
+        command = None
+        if listener.process is not None and service.via == "socat":
+            command = _units.of_process(listener.process)
+        if command is not None:
+            address, number = _backend(command.to)
+            places &= {address} if number in port.container_ports else set()
+        inside = Endpoint.over(port.container_ports, port.transport)
+        return any(self._to_container(address, inside).may for address in places)
 
-    def _from_host(self, found: _Found, place: _Place) -> None:
-        """The host comes by loopback, to an address of its own, or docker leads it into the container."""
+    def _to_container(self, address: str, inside: Endpoint) -> Passing:
+        """The host's own packets for a container."""
+        kernel = self.kernels.get(6 if is_ipv6(address) else 4)
+        if kernel is None:
+            return Passing((), ())
+        bridge = kernel.bridge([address])
+        return kernel.from_host(Packets(inside.transport, inside.ports, address, "", bridge))
+
+    def _from_host(self, found: _Found, service: Service, place: _Place) -> None:
+        """The host comes by loopback, or to an address of its own; docker may lead it into the container."""
         kernel = self.kernels[place.family]
         packets = Packets(place.endpoint.transport, place.endpoint.ports, place.address, "lo")
         some = []
         if place.listens:
-            some.append(kernel.to_host(packets))
-        elif kernel.led("OUTPUT", packets)[0]:
-            some.append(Passing(kernel.everyone, kernel.everyone))
+            leaving = kernel.from_host(packets._replace(interface="", out="lo"))
+            some.append(both(leaving, kernel.to_host(packets)))
+        for one in kernel.led("OUTPUT", packets)[0]:
+            if one.address in self._addresses(service):
+                bridge = kernel.bridge([one.address])
+                by = packets._replace(interface="")
+                some.append(kernel.from_host(forwarded(packets.transport, one, by, bridge)))
         found.add(("host",), either(some))
 
     def _from_elsewhere(self, found: _Found, service: Service, place: _Place) -> None:
@@ -346,11 +364,11 @@ class _Doors:
         running = [one for one in self.host.containers_of(service.name) if one.runs]
         for container in running[:1]:
             for name, at in container.networks.items():
-                for address in filter(None, (at.address, at.address6)):
+                for address, prefix in ((at.address, at.prefix), (at.address6, at.prefix6)):
                     family = 6 if is_ipv6(address) else 4
-                    if family not in self.kernels:
+                    if not address or family not in self.kernels:
                         continue
-                    found = self._beside(name, inside, address, family)
+                    found = self._beside(name, inside, address, prefix)
                     yield Door(
                         service=service.name,
                         way="container",
@@ -362,20 +380,23 @@ class _Doors:
                         sure=found.sure,
                     )
 
-    def _beside(self, name: str, inside: Endpoint, address: str, family: int) -> _Found:
+    def _beside(self, name: str, inside: Endpoint, address: str, prefix: int) -> _Found:
         """Who comes straight to a container in a network."""
+        family = 6 if is_ipv6(address) else 4
         kernel = self.kernels[family]
         bridge = self.bridge(name)
-        everyone = Passing(kernel.everyone, kernel.everyone)
         found = _Found(family)
-        found.add(("host",), everyone)
+        found.add(("host",), self._to_container(address, inside))
         packets = Packets(inside.transport, inside.ports, address, "", bridge)
         for network in self.own_networks():
             by = packets._replace(interface=self.bridge(network.name))
+            through = kernel.through(by)
             if network.name != name:
-                found.add(("containers",), kernel.through(by), network.name)
+                found.add(("containers",), through, network.name)
             elif not kernel.closes_inside(by):
-                found.add(("containers",), everyone, name)
+                own = [addresses(f"{address}/{prefix}")] if prefix else kernel.everyone
+                surely = ranges.common(through.surely, own)
+                found.add(("containers",), Passing(own, surely), name)
         answers = {}
         for interface in self.interfaces(family):
             answers[interface] = kernel.through(packets._replace(interface=interface))

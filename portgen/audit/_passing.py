@@ -2,7 +2,8 @@
 
 In: a family's packet filter, as the kernel has it. Out: who passes its tables, and to where docker's rules
 lead them before. Pure. On their way packets meet the tables raw, mangle, nat and filter, in this order: first
-PREROUTING, then INPUT of those for the host itself, or FORWARD of the others.
+PREROUTING, then INPUT of those for the host itself, or FORWARD of the others. What the host sends meets
+OUTPUT.
 """
 
 from __future__ import annotations
@@ -65,6 +66,13 @@ class Kernel:
             found.append(self._passing(table, "PREROUTING", first, forwarded=not rewritten))
         for table in ("mangle", "filter"):
             found.append(self._passing(table, "FORWARD", packets, forwarded=True))
+        return both(*found)
+
+    def from_host(self, packets: Packets) -> Passing:
+        """Who of the host's own packets leaves it: for a container, or by `lo` for itself."""
+        found = []
+        for table in ("raw", "mangle", "filter"):
+            found.append(self._passing(table, "OUTPUT", packets, forwarded=True))
         return both(*found)
 
     def closes_inside(self, packets: Packets) -> bool:

@@ -407,9 +407,27 @@ def test_a_network_may_keep_its_containers_apart(annex: Live) -> None:
     assert {one.source for one in less} == {"annex"}
 
 
-def test_a_container_that_does_not_run_has_no_door(annex: Live) -> None:
+def test_a_container_that_does_not_run_has_no_door(annex: Live, es: Live) -> None:
     _stop(annex, "collector")
     assert annex.doors("collector", "container") == []
+    _stop(es, "smartnumbers")
+    assert audit.doors(es.audited())["smartnumbers"] == []
+
+
+def test_what_the_host_may_not_send_comes_to_no_container(es: Live) -> None:
+    """`ufw default deny outgoing`: forwarders connect to their containers as the host."""
+    es.change(r"^(:FORWARD DROP .*\n):OUTPUT ACCEPT", r"\1:OUTPUT DROP")
+    es.change(r"^-A ufw-track-output .*\n", "", times=2)
+    assert es.doors("smartnumbers") == []
+    assert es.let_in(PROGRAM, LAN) == LAN.addresses
+    assert es.let_in(PROGRAM, Visitor("host", 4, everyone(4)))  # by loopback
+
+
+def test_whether_the_kernel_asks_about_packets_inside_a_network_is_not_known(annex: Live) -> None:
+    """By IPv6 docker has no rule that lets them in, and ufw's would keep them out."""
+    (door,) = annex.doors("collector", "container", 6)
+    assert not door.sure
+    assert annex.doors("collector", "container")[0].sure
 
 
 def _stop(live: Live, service: str) -> None:
