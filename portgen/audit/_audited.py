@@ -34,7 +34,7 @@ from portgen.plan.live import (
 )
 from portgen.plan.ports import PlannedPort
 from portgen.plan.team_folders import Folders
-from portgen.plan.types import NGINX, Host, KeyPath, Service
+from portgen.plan.types import NGINX, Host, KeyPath, Plan, Service
 from portgen.targets import Ask, Observed, Seen, UnseenError
 
 
@@ -78,8 +78,11 @@ class Audited:
         rendered: Mapping[str, str],
         places: Places,
         sources: Iterable[str] = SOURCES,
+        plan: Plan | None = None,
     ) -> None:
+        """`plan`: the whole inventory's, where its sentences of `expect` are to be checked, too."""
         self.host = host
+        self.plan = Plan((host,), host.projects) if plan is None else plan
         self.seen = seen
         self.rendered = rendered  # the files of the host, by path below output/<host>/
         self.places = places

@@ -104,8 +104,11 @@ def _names(planned: Plan) -> str:
     return listed([host.name for host in planned.hosts]) or "no hosts"
 
 
-def audited(settings: Settings, host: Host, seen: Seen, wish: Wish) -> Audited:
-    """Both sides of the host. Raises PortgenError(Exit.MACHINE) where nothing is rendered for it."""
+def audited(
+    settings: Settings, host: Host, seen: Seen, wish: Wish, planned: Plan | None = None
+) -> Audited:
+    """Both sides of the host. `planned`: with which its `expect` is checked. Raises
+    PortgenError(Exit.MACHINE) where nothing is rendered for it."""
     from portgen.audit import Audited, Places
 
     rendered = rendered_of(settings, host)
@@ -119,7 +122,7 @@ def audited(settings: Settings, host: Host, seen: Seen, wish: Wish) -> Audited:
         settings.inventory.name,
         wish.host or "",
     )
-    return Audited(host, seen, rendered, places, wish.sources)
+    return Audited(host, seen, rendered, places, wish.sources, planned)
 
 
 def rendered_of(settings: Settings, host: Host) -> dict[str, str]:

@@ -87,7 +87,7 @@ def command(
     wish = Wish(host, only or SOURCES, _path(record), _path(from_))
     checked = chain.check(settings, chain.today())
     chosen, seen = seen_of(settings, checked.plan, wish)
-    both = audited(settings, chosen, seen, wish)
+    both = audited(settings, chosen, seen, wish, checked.plan)
     ignoring = ignores.everywhere(checked.plan)
     outcome = audit.outcome(both, audit.check(both), ignoring)
     said = tuple(notes(settings, checked, bool(outcome.findings)))

@@ -29,7 +29,8 @@ Examples:
   portgen reach
   portgen reach --from any
   portgen reach --from lan --to postgresql
-  portgen reach --from "neighbour of dashboard" --to "project dashboard\""""
+  portgen reach --from "neighbour of dashboard" --to "project dashboard"
+  sudo portgen reach --live"""
 )
 @click.option(
     "--from",
@@ -44,25 +45,28 @@ Examples:
     shell_complete=_complete.services,
     help="Ask about [HOST/]SERVICE[:PORT], or project NAME, only.",
 )
+@click.option("--live", is_flag=True, help="By what this host has now, not by the inventory.")
 @with_settings
-def command(settings: Settings, from_: str | None, to: str | None) -> int:
+def command(settings: Settings, from_: str | None, to: str | None, live: bool) -> int:
     """Show who gets where: which source reaches which service, by which way, or why not.
 
     Sources are the zones of a host; `any`, an address in no zone and no project's network; each
     project's containers; a neighbour, which sends packets for a Docker network to the host; and the
     host itself. Ways are a port, a route, and the container's own address. The answer follows from
-    the inventory and holds once that is installed; ufw refuses what no rule allows.
+    the inventory and holds once that is installed; ufw refuses what no rule
+    allows. With --live it follows from this host's firewall, sockets, containers and nginx files,
+    and only root sees all of them.
     """
     source, planned = chain.plan(settings)
     target = None if to is None else _target(planned, to)
-    hosts = _planned(planned)
+    hosts = _live(settings, planned, target) if live else _planned(planned)
     found = list(_answers(planned, hosts, from_, target))
     style = settings.style
     if style.format == "json":
         from portgen.review import reach_words
 
         answers = [(host.name, answer) for host, answers in found for answer in answers]
-        screen.data(reach_words.record(planned, answers, source.at, live=False))
+        screen.data(reach_words.record(planned, answers, source.at, live=live))
     elif from_ is None and target is None:
         _print_matrix(planned, source, found, style)
     else:
@@ -79,6 +83,28 @@ def _planned(planned: Plan) -> list[_Doors]:
     from portgen.plan import doors
 
     return [_Doors(host, doors.of(host)) for host in planned.hosts]
+
+
+def _live(settings: Settings, planned: Plan, target: Target | None) -> list[_Doors]:
+    """What this host has. Raises PortgenError(Exit.MACHINE) where what it is asked about can't be seen: it
+    may be open."""
+    from portgen import audit
+    from portgen.commands._audited import SOURCES, Wish, audited, seen_of
+
+    sources = [source for source in SOURCES if source != "health"]
+    wish = Wish(sources=sources)
+    host, seen = seen_of(settings, planned, wish)
+    both = audited(settings, host, seen, wish)
+    asked = {service.name for service in _services(host, target)}
+    why: dict[str, None] = {}
+    for name, gaps in audit.unseen(both).items():
+        if name in asked:
+            why.update((f"{gap.source}: {gap.why}", None) for gap in gaps)
+    if why:
+        hint = "run it as root on the host; without --live the inventory alone answers"
+        message = f"not everything could be seen: {'; '.join(why)}"
+        raise PortgenError(message, Exit.MACHINE, hint=hint)
+    return [_Doors(host, audit.doors(both))]
 
 
 def _target(planned: Plan, word: str) -> Target:

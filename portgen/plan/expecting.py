@@ -81,10 +81,15 @@ class _Host:
             return
         alike: dict[tuple[object, ...], Broken] = {}
         for service in target.services:
+            if service.status == "active" and service.name not in self._doors:
+                continue  # of a live host: not all of it was seen
+            own = reaching.doors_of(self._doors, service)
+            if expectation.reach:
+                own = [door for door in own if door.sure]
             answer = reaching.answer(
                 source,
                 service,
-                reaching.doors_of(self._doors, service),
+                own,
                 target.endpoints,
                 with_password=not expectation.auth,
             )

@@ -39,9 +39,10 @@ def short(answer: Answer) -> str:
 
 
 def _way(door: Door) -> str:
+    way: str = door.way
     if door.way == "route" and door.password:
-        return "route with a password"
-    return door.way
+        way = "route with a password"
+    return way if door.sure else f"perhaps {way}"
 
 
 def ways(answer: Answer) -> list[str]:
@@ -60,6 +61,12 @@ def ways(answer: Answer) -> list[str]:
 
 
 def _where(door: Door) -> str:
+    return (
+        _place(door) if door.sure else f"{_place(door)}, unless a rule of the firewall keeps it out"
+    )
+
+
+def _place(door: Door) -> str:
     if door.way == "port":
         return f"port {door.endpoint.short}"
     if door.way == "container":

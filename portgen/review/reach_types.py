@@ -24,7 +24,8 @@ class ReachPart(TypedDict):
 
 class ReachWay(TypedDict):
     """One way in: the host's port, the container's own, or a route at nginx's port. `place`: of the entry
-    that says who may come."""
+    that says who may come. `sure`: false where a rule of a live host asks for what can't be
+    answered, such as a limit."""
 
     way: Literal["port", "container", "route"]
     family: int
@@ -34,6 +35,7 @@ class ReachWay(TypedDict):
     address: str | None
     route: str | None
     password: bool
+    sure: bool
     place: Place
 
 

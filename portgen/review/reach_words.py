@@ -103,6 +103,7 @@ def _way(door: Door, at: At) -> ReachWay:
         "address": door.endpoint.address or None,
         "route": door.route or None,
         "password": door.password,
+        "sure": door.sure,
         "place": records.place(at(door.key_path)),
     }
 
