@@ -7,7 +7,8 @@ container, "nginx" for routes. Where a forwarder's unit was seen ("systemd"), wh
 
 - There is a door where the service's own program listens, where a forwarder leads into its container, or
   docker's rules do, and where nginx hands requests on to one of these. Somebody else at its port, or behind
-  its route, is not a door of this service.
+  its route, is not a door of this service. That such a port or route is a way to another service is not said
+  here: those are faults that an audit finds.
 - Rules are asked in their order. Of one with a condition that cannot be answered, such as a limit, all who
   may get in count, and the door is not sure.
 - The containers of a network reach each other without the host, unless docker has a rule against that. Where
@@ -23,7 +24,7 @@ from typing import NamedTuple
 from portgen.audit import _units
 from portgen.audit._audited import Audited
 from portgen.audit._listeners import PROXY, Holding, Listener, covers
-from portgen.audit._nginx import Serving
+from portgen.audit._nginx import Serving, address_of, leads_to
 from portgen.audit._passing import Kernel, both, either, forwarded
 from portgen.formats.filtering import Before, Packets, Passing, addresses
 from portgen.inventory import ranges
@@ -235,8 +236,14 @@ class _Doors:
         if listener.process is not None and service.via == "socat":
             command = _units.of_process(listener.process)
         if command is not None:
-            address, number = _backend(command.to)
+            address, number = address_of(command.to)
             places &= {address} if number in port.container_ports else set()
+        if (
+            service.via == "docker"
+        ):  # its program leads on by the same family where the container has it
+            families = {family for family, _ in listener.at}
+            same = {one for one in places if (6 if is_ipv6(one) else 4) in families}
+            places = same or places
         inside = Endpoint.over(port.container_ports, port.transport)
         return any(self._to_container(address, inside).may for address in places)
 
@@ -409,7 +416,7 @@ class _Doors:
         """`behind`: the service's other doors."""
         server = self.host.host.server
         there = self.nginx.location(route)
-        if server is None or there is None or not _leads_to(behind, there.backend):
+        if server is None or there is None or not leads_to(behind, there.backend):
             return
         meant = planned.meaning(there.route)
         if meant.closed:
@@ -470,27 +477,6 @@ class _Doors:
         for name, some in inside.items():
             found.add(("containers",), either(some), name)
         return found
-
-
-def _leads_to(doors: Iterable[Door], backend: str | None) -> bool:
-    """Whether one of nginx's servers is a way to the service. Of a name, or a socket, nobody knows."""
-    for server in (backend or "").split(", "):
-        address, number = _backend(server.split(" ")[0])
-        if number is None or not addresses(address):
-            return True
-        for door in doors:
-            if number not in door.endpoint.ports or door.endpoint.transport != "tcp":
-                continue
-            by_host = door.way == "port" and any("host" in one.kinds for one in door.admissions)
-            if by_host or door.endpoint.address == address:
-                return True
-    return False
-
-
-def _backend(server: str) -> tuple[str, int | None]:
-    """The address and the port of `172.30.0.23:5000`; None of what has no port."""
-    address, _, number = server.rpartition(":")
-    return address.strip("[]"), int(number) if number.isdecimal() else None
 
 
 def _of(found: Passing, sources: Iterable[range], sure: bool) -> Passing:

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from portgen.audit._listeners import At, Listener
 from portgen.formats import nginx
+from portgen.formats.filtering import addresses
 from portgen.formats.nginx import Node
 from portgen.plan import facts
+from portgen.plan.doors import Door
 from portgen.plan.live import InstalledFile
 from portgen.plan.ports import Endpoint, is_ipv6
 from portgen.plan.routes import Route
@@ -259,7 +261,28 @@ class Serving:
 def _is_at(server: Server, endpoint: Endpoint, family: int) -> bool:
     """Whether a server of nginx's listens on a port, by a family."""
     for place in server.listen:
-        address, _, number = place.rpartition(":")
-        if number == str(endpoint.port) and is_ipv6(address) == (family == 6):
+        address, number = address_of(place)
+        if number == endpoint.port and is_ipv6(address) == (family == 6):
             return True
     return False
+
+
+def leads_to(doors: Iterable[Door], backend: str | None) -> bool:
+    """Whether one of nginx's servers is a way to the service. Of a name, or a socket, nobody knows."""
+    for server in (backend or "").split(", "):
+        address, number = address_of(server.split(" ")[0])
+        if number is None or not addresses(address):
+            return True
+        for door in doors:
+            if number not in door.endpoint.ports or door.endpoint.transport != "tcp":
+                continue
+            by_host = door.way == "port" and any("host" in one.kinds for one in door.admissions)
+            if by_host or door.endpoint.address == address:
+                return True
+    return False
+
+
+def address_of(server: str) -> tuple[str, int | None]:
+    """The address and the port of `172.30.0.23:5000`; None of what has no port."""
+    address, _, number = server.rpartition(":")
+    return address.strip("[]"), int(number) if number.isdecimal() else None

@@ -423,6 +423,14 @@ def test_what_the_host_may_not_send_comes_to_no_container(es: Live) -> None:
     assert es.let_in(PROGRAM, Visitor("host", 4, everyone(4)))  # by loopback
 
 
+def test_dockers_program_leads_on_by_its_own_family(annex: Live) -> None:
+    """With `IPV6=no` ufw closes OUTPUT, too: the program that listens on `::` reaches no container."""
+    annex.change(r"^(:FORWARD DROP .*\n):OUTPUT ACCEPT", r"\1:OUTPUT DROP", family=6)
+    annex.change(r"^-A ufw6-track-output .*\n", "", family=6, times=2)
+    assert annex.doors("collector", family=6) == []
+    assert annex.let_in("collector", LAN) == LAN.addresses
+
+
 def test_whether_the_kernel_asks_about_packets_inside_a_network_is_not_known(annex: Live) -> None:
     """By IPv6 docker has no rule that lets them in, and ufw's would keep them out."""
     (door,) = annex.doors("collector", "container", 6)
