@@ -24,6 +24,7 @@ from typing import Any
 from tests.prove import netns
 
 CONNECTED = "connected"
+UNCONNECTED = "unconnected"  # of a page: nginx did not take the connection, or not with TLS
 QUIET = 0.4  # seconds without any answer, after which who is silent stays silent
 AT_ONCE = 3000  # sockets that wait
 HELLO = b"GET / HTTP/1.1\r\nHost: nobody.invalid\r\n\r\n"
@@ -189,11 +190,13 @@ def _visit(
         was_used = connection is not None
         connection = connection or _connected(visitor)
         if connection is None:
+            found[number] = UNCONNECTED
             return
         found[number] = _asked(connection, probes[number])
         if was_used and not found[number]:  # nginx had closed it meanwhile
             connection = _connected(visitor)
             if connection is None:
+                found[number] = UNCONNECTED
                 return
             found[number] = _asked(connection, probes[number])
         if connection.sock is None:

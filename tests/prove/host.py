@@ -96,15 +96,15 @@ class Copy:
         self.sources = sources(host, self.contents, tuple(extra))
         self.took: dict[str, float] = {}
         self._process: subprocess.Popen[str] | None = None
-        self._folder: str | None = None
+        self.folder: str | None = None
 
     # --- its life ---
 
     def __enter__(self) -> Self:
-        self._folder = tempfile.mkdtemp(prefix="portgen-copy-")
+        self.folder = tempfile.mkdtemp(prefix="portgen-copy-")
         words = ("unshare", "-n", "-m", "-p", "--fork", "--kill-child", "--mount-proc")
         self._process = subprocess.Popen(
-            (*words, sys.executable, "-m", "tests.prove.stage", self._folder),
+            (*words, sys.executable, "-m", "tests.prove.stage", self.folder),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -122,8 +122,8 @@ class Copy:
         if self._process is not None:
             self._process.kill()  # and all that is in it: it is the parent of the first process there
             self._process.communicate()
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+        if self.folder is not None:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def _say(self, asked: dict[str, Any]) -> dict[str, Any]:
         process = self._process
@@ -184,6 +184,7 @@ def spec(copy: Copy) -> dict[str, Any]:
         "namespaces": [name for name in setup if name != HOST],
         "setup": setup,
         "sysctls": sysctls,
+        "links": [place.link for place in (*seen.places, *seen.elsewhere)],
         "files": _files(copy),
         "names": list(made.names),
         "certificates": certificates,

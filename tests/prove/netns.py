@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
@@ -34,12 +34,14 @@ def keep(name: str) -> None:
     _checked(_libc.mount(_OWN.encode(), bytes(path), None, _BIND, None), name)
 
 
-def make(names: Iterator[str]) -> None:
-    """A new namespace for each name; this thread stays where it is."""
+def make(names: Iterable[str], prepare: Callable[[str], None]) -> None:
+    """A new namespace for each name; this thread stays where it is. `prepare` is called in each, before there
+    is any link: what a link does with IPv6 is decided when it comes."""
     with Namespaces() as known:
         for name in names:
             _checked(_libc.unshare(_NET), name)
             keep(name)
+            prepare(name)
             known.back()
 
 

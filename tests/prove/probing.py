@@ -224,8 +224,8 @@ def measure(copy: Copy, quiet: float = asking.QUIET) -> list[Measured]:
     said_pages = copy.pages(_page(probe, header) for probe in pages)
     known = {one.label for one in copy.contents.answers}
     for probe, answer in zip(pages, said_pages, strict=True):
-        if answer in ("502", "504"):
-            raise Failed(f"nginx does not reach what is behind a route: {probe}: {answer}")
+        if answer in ("502", "504", asking.UNCONNECTED):
+            raise Failed(f"nginx does not answer, or not what is behind a route: {probe}: {answer}")
         found.append(Measured(probe, answer if answer in known else ""))
     return found
 

@@ -90,7 +90,7 @@ def sources(host: Host, made: Contents, extra: tuple[str, ...] = ()) -> Sources:
     for address in _samples(named):
         net_name = _net_of(address, made)
         if net_name is not None:
-            inside[net_name].add(address)
+            inside.get(net_name, set()).add(address)
         elif str(address) not in (*own, *made.elsewhere):
             outside.add(address)
     transit = _free_network(TRANSIT4, known), _free_network(TRANSIT6, known)
@@ -207,12 +207,12 @@ def _can_visit(address: Address) -> bool:
 
 
 def _net_of(address: Address, made: Contents) -> str | None:
-    """The Docker network that has an address."""
+    """The Docker network that has an address; "" where nobody can have it, at an end of one."""
     for net in made.nets:
         for subnet in (net.subnet, net.subnet6):
             if subnet is not None and address in subnet:
-                ends = subnet[0], subnet[-1]
-                return None if address in ends and subnet.version == 4 else net.name
+                at_end = address == subnet[0] or (subnet.version == 4 and address == subnet[-1])
+                return "" if at_end else net.name
     return None
 
 

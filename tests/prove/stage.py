@@ -27,6 +27,7 @@ from typing import Any, NoReturn
 
 from tests.prove import asking, netns
 
+TENTATIVE = 0x40  # IFA_F_TENTATIVE
 LAST = "-A DOCKER-USER -j RETURN"
 PATIENCE = 30.0  # seconds until everything listens
 EMPTY = ("/run", "/var/log/nginx", "/var/lib/nginx", "/var/lib/ufw", "/var/lock")
@@ -122,7 +123,12 @@ def write(files: Iterable[tuple[str, str, int]]) -> None:
 def links(spec: dict[str, Any]) -> None:
     """Namespaces with their links and addresses. `setup`: lines for `ip -batch`, by namespace, the host's
     first."""
-    netns.make(iter(spec["namespaces"]))
+
+    def prepare(name: str) -> None:
+        for sysctl, value in {**SYSCTLS, **spec["sysctls"].get(name, {})}.items():
+            set_sysctl(sysctl, value)
+
+    netns.make(spec["namespaces"], prepare)
     run("ip", "-batch", "-", given="\n".join(spec["setup"]["h"]))
     with netns.Namespaces() as known:
         under_way = []
@@ -130,8 +136,6 @@ def links(spec: dict[str, Any]) -> None:
             if name == "h":
                 continue
             known.enter(name)
-            for sysctl, value in {**SYSCTLS, **spec["sysctls"].get(name, {})}.items():
-                set_sysctl(sysctl, value)
             child = subprocess.Popen(
                 ("ip", "-batch", "-"),
                 stdin=subprocess.PIPE,
@@ -148,8 +152,28 @@ def links(spec: dict[str, Any]) -> None:
             said = child.stdout.read()
             if child.wait() != 0:
                 raise Failed(f"links of {name}: {said}")
+        for name in spec["namespaces"]:
+            known.enter(name)
+            speaks_ipv6("eth0")
     for sysctl, value in spec["sysctls"].get("h", {}).items():
         set_sysctl(sysctl, value)
+    speaks_ipv6(*spec["links"])
+
+
+def speaks_ipv6(*wanted: str) -> None:
+    """Back when these links have an address of their own: without it the kernel asks no neighbour for his. It
+    comes a moment after both ends of a link are up."""
+    end = time.monotonic() + PATIENCE
+    left = set(wanted)
+    while left:
+        for line in Path("/proc/thread-self/net/if_inet6").read_text().splitlines():
+            address, _, _, _, flags, link = line.split()
+            if address.startswith("fe80") and not int(flags, 16) & TENTATIVE:
+                left.discard(link)
+        if time.monotonic() > end:
+            raise Failed(f"no IPv6 at {', '.join(sorted(left))}")
+        if left:
+            time.sleep(0.005)
 
 
 # --- the firewall ---------------------------------------------------------------------------------
@@ -249,7 +273,8 @@ def certificate(spec: dict[str, Any]) -> str:
     key, text = Path("/run/own.key").read_text(), Path("/run/own.crt").read_text()
     write([("/run/own.pem", key + text, 0o600)])
     write((path, text, 0o644) for path in spec["certificates"])
-    write((path, key, 0o600) for path in spec["keys"])
+    # Of a path with a dollar sign nginx's workers read the files themselves, at each visit.
+    write((path, key, 0o644) for path in spec["keys"])
     if spec["passwords"]:
         hashed = run("openssl", "passwd", "-apr1", asking.USER.partition(":")[2]).stdout
         name = asking.USER.partition(":")[0]
