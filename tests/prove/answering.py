@@ -1,7 +1,7 @@
 """All that answers on the copy of a host, in one process: programs, containers, docker's proxies.
 
-In: on stdin, JSON with `answers`, `proxies` and `certificate`. Out: `ready` on stdout once everything
-listens; then it answers until it is killed.
+In: on stdin, JSON with `program`, `answers`, `proxies` and `certificate`. Out: `ready` on stdout once
+everything listens; then it answers until it is killed.
 
 A program answers a visitor who says something, with its label: as HTTP, with TLS where the visitor begins it,
 as HTTP/2 where a gRPC call comes; by UDP with what was said and its label.
@@ -250,6 +250,7 @@ def _datagram(listener: socket.socket, label: str) -> None:
 
 def main() -> None:
     asked = json.load(sys.stdin)
+    Path("/proc/self/comm").write_text(asked["program"])  # as `ss` calls it
     answering = Answering(asked["certificate"])
     with netns.Namespaces() as known:
         for where, at, port, transport, label, path in asked["answers"]:

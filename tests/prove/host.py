@@ -15,16 +15,20 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from portgen.formats import systemd
+from portgen.machine import recording
 from portgen.plan.types import Host
+from portgen.targets import Seen
 from tests.estates import REPOSITORY
 from tests.prove.contents import HOST, Contents, contents
 from tests.prove.docker_chains import Bridge, chains
 from tests.prove.sources import Place, Sources, sources
 
+SSH = "ufw allow 22/tcp comment ssh"  # the operator's own, as on every host
 INSTALLED = "/run/output"  # where the rendered files lie in the copy, as on a host
 DOCKER0 = Bridge("docker0", "172.17.0.0/16")
 NGINX_CONF = """\
@@ -95,6 +99,7 @@ class Copy:
         self.contents = contents(host)
         self.sources = sources(host, self.contents, tuple(extra))
         self.took: dict[str, float] = {}
+        self.running = dict(forwarders(files))  # by unit: the words of its forwarder
         self._process: subprocess.Popen[str] | None = None
         self.folder: str | None = None
 
@@ -154,6 +159,21 @@ class Copy:
         answers: list[str] = self._say({"do": "pages", "probes": list(probes)})["answers"]
         return answers
 
+    def look(
+        self, files: Sequence[tuple[Any, ...]], commands: Sequence[tuple[str, ...]]
+    ) -> tuple[Seen, dict[str, int]]:
+        """What an audit sees of these, and the process of each unit."""
+        with tempfile.TemporaryDirectory(prefix="portgen-copy-") as folder:
+            asked = {"files": files, "commands": commands, "folder": f"{folder}/record"}
+            said = self._say({"do": "look", **asked})
+            return recording.load(Path(folder) / "record"), said["forwarding"]
+
+    def forward(self, files: Mapping[str, str]) -> None:
+        """Start the forwarders of units, in place of those that run for them."""
+        lines = dict(forwarders(files))
+        self._say({"do": "forward", "lines": lines})
+        self.running |= lines
+
     def shell(self, script: str, *, check: bool = True) -> str:
         """What a script on the host prints. Raises Failed."""
         said = self._say({"do": "shell", "script": script})
@@ -190,7 +210,7 @@ def spec(copy: Copy) -> dict[str, Any]:
         "certificates": certificates,
         "keys": keys,
         "passwords": passwords,
-        "ufw_rules": [line for line in script.split("\n") if _RULE.fullmatch(line)],
+        "ufw_rules": [SSH, *(line for line in script.split("\n") if _RULE.fullmatch(line))],
         "ufw_scripts": [f"{INSTALLED}/ufw/portgen-ufw.sh"] if script else [],
         "ufw_enabled": True,
         "ufw_defaults": "",
@@ -200,7 +220,7 @@ def spec(copy: Copy) -> dict[str, Any]:
             "proxies": proxies,
             "certificate": "/run/own.pem",
         },
-        "forwarders": [_command(text) for path, text in copy.files.items() if _is_unit(path)],
+        "forwarders": dict(forwarders(copy.files)),
         "nginx": host.server is not None,
     }
 
@@ -214,14 +234,13 @@ def _answers(one: Any) -> tuple[Any, ...]:
     return (namespace(one.where), *one[1:])
 
 
-def _is_unit(path: str) -> bool:
-    return path.startswith("systemd/") and path.endswith(".service")
-
-
-def _command(unit: str) -> list[str]:
-    """The words of a forwarder's own command line."""
-    (line,) = [setting.value for setting in systemd.read(unit) if setting.name == "ExecStart"]
-    return systemd.words(line)
+def forwarders(files: Mapping[str, str]) -> Iterator[tuple[str, list[str]]]:
+    """The units of forwarders, each with the words of its own command line."""
+    for path, text in files.items():
+        if path.startswith("systemd/") and path.endswith(".service"):
+            for setting in systemd.read(text):
+                if setting.name == "ExecStart":
+                    yield path.removeprefix("systemd/"), systemd.words(setting.value)
 
 
 def _files(copy: Copy) -> list[tuple[str, str, int]]:
@@ -232,6 +251,8 @@ def _files(copy: Copy) -> list[tuple[str, str, int]]:
         found.append((f"{INSTALLED}/{path}", text, mode))
         if path.startswith("nginx/"):
             found.append((f"/etc/{path}", text, 0o644))
+        if path.startswith("systemd/"):
+            found.append((f"/etc/systemd/system/{path.removeprefix('systemd/')}", text, 0o644))
     server = copy.host.server
     if server is not None:
         found.append(("/etc/nginx/nginx.conf", NGINX_CONF, 0o644))

@@ -218,17 +218,15 @@ class Programs:
     """The processes of the copy."""
 
     def __init__(self) -> None:
-        self.children: list[subprocess.Popen[str]] = []
+        self.forwarding: dict[str, int] = {}  # by its unit
         self.log = open("/run/programs.log", "w", encoding="utf-8")  # noqa: SIM115 - until the end
 
     def start(self, words: list[str]) -> subprocess.Popen[str]:
-        child = subprocess.Popen(
+        return subprocess.Popen(
             words, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, text=True
         )
-        self.children.append(child)
-        return child
 
-    def answering(self, spec: dict[str, Any]) -> None:
+    def answering(self, asked: dict[str, Any]) -> None:
         child = subprocess.Popen(
             (sys.executable, "-m", "tests.prove.answering"),
             stdin=subprocess.PIPE,
@@ -238,19 +236,21 @@ class Programs:
         )
         assert child.stdin is not None
         assert child.stdout is not None
-        json.dump(spec["answering"], child.stdin)
+        json.dump(asked, child.stdin)
         child.stdin.close()
         if child.stdout.readline() != "ready\n":
             raise Failed(f"what answers does not start: {Path('/run/programs.log').read_text()}")
-        self.children.append(child)
 
-    def forwarders(self, lines: list[list[str]]) -> None:
+    def forwarders(self, lines: dict[str, list[str]]) -> None:
         """Each unit's own line; back when all listen."""
-        started = [self.start(words) for words in lines]
-        wanted = len(started)
+        started = []
+        for unit, words in lines.items():
+            child = self.start(words)
+            self.forwarding[unit] = child.pid
+            started.append(child)
         end = time.monotonic() + PATIENCE
         pids = {child.pid for child in started}
-        while wanted:
+        while pids:
             shown = run("ss", "-Htulnp").stdout
             there = {pid for pid in pids if f",pid={pid}," in shown}
             if there == pids:
@@ -327,7 +327,10 @@ class Stage:
         assert self.programs is not None
         links(spec)
         certificate(spec)
-        self.programs.answering(spec)
+        answering = spec["answering"]
+        self.programs.answering({**answering, "proxies": [], "program": "app"})
+        if answering["proxies"]:
+            self.programs.answering({**answering, "answers": [], "program": "docker-proxy"})
         self.programs.forwarders(spec["forwarders"])
         if spec["nginx"]:
             nginx()
@@ -337,6 +340,34 @@ class Stage:
 
     def pages(self, asked: dict[str, Any]) -> dict[str, Any]:
         return {"answers": asking.pages(asked["probes"])}
+
+    def forward(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """Start forwarders, in place of those that run for the same units."""
+        assert self.programs is not None
+        for unit in asked["lines"]:
+            with contextlib.suppress(KeyError, ProcessLookupError):
+                os.kill(self.programs.forwarding.pop(unit), signal.SIGKILL)
+        self.programs.forwarders(asked["lines"])
+        return {}
+
+    def answer(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """Start another process with programs or docker's proxies."""
+        assert self.programs is not None
+        self.programs.answering(asked["asked"])
+        return {}
+
+    def look(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """What an audit sees of the host, as a record in a folder of this machine."""
+        from portgen.machine import observe, recording
+        from portgen.targets import Command, Files
+
+        assert self.programs is not None
+        asks = [Files(*one) for one in asked["files"]]
+        asks += [Command(tuple(words)) for words in asked["commands"]]
+        here = Path("/")
+        seen = observe.look(lambda seen: [one for one in asks if not seen.has(one)], here, here)
+        recording.save(seen, Path(asked["folder"]))
+        return {"forwarding": self.programs.forwarding}
 
     def shell(self, asked: dict[str, Any]) -> dict[str, Any]:
         done = run("bash", "-euc", asked["script"], check=False)

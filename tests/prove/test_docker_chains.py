@@ -76,7 +76,7 @@ def test_of_a_real_dockerd(
     host: Host,  # noqa: F811 - the fixture
     ip6tables: bool,
 ) -> None:
-    """It is started beside ufw, and restarted once: then it finds its own chains."""
+    """It is started beside ufw, which is enabled already."""
     need("dockerd")
     setup = DOCKER.replace("DATA", str(host.folder / "docker"))
     if not ip6tables:
@@ -90,7 +90,9 @@ def test_of_a_real_dockerd(
         {setup}
         {STARTS}
         {starts}
-        for net in net4 net6; do echo "$net br-$(docker network inspect -f '{{{{.Id}}}}' $net | cut -c1-12)"; done
+        for net in net4 net6; do
+            id=$(docker network inspect -f '{{{{.Id}}}}' $net); echo "$net br-${{id:0:12}}"
+        done
         iptables-save; echo HALF; ip6tables-save
     """)
     links = dict(re.findall(r"^(net\d) (br-\w{12})$", printed, re.MULTILINE))

@@ -100,10 +100,15 @@ def mine(word: str) -> list[int]:
 
 def test_nothing_is_left_after_a_failure() -> None:
     copy = made()
-    with pytest.raises(ZeroDivisionError), copy:
-        folder = str(copy.folder)
-        assert mine(folder)
-        assert 1 // 0
+
+    def fails() -> None:
+        with copy:
+            assert mine(str(copy.folder))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fails()
+    folder = str(copy.folder)
     until(lambda: not mine(folder))
     assert not Path(folder).exists()
     assert folder not in Path("/proc/self/mounts").read_text()
