@@ -3,13 +3,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # The tests that need neither the test host nor programs that pip does not install.
-QUICK := -m "not host and not programs" --ignore tests/real --ignore tests/programs
+QUICK := -m "not host and not programs and not prove" --ignore tests/real --ignore tests/programs
 EXAMPLES := $(patsubst %/inventory.yaml,%,$(wildcard examples/*/inventory.yaml))
 WORKERS := -n auto --dist worksteal
 # Each worker has a host of its own, and a file's tests stay on one host.
 HOSTS := -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help render check lint verify test test-programs test-host prober-long audit-long install-long audit-record merge-long test-wheel test-pythons test-oldest snapshots format \
+.PHONY: help render check lint verify test test-programs prove prove-long test-host prober-long audit-long install-long audit-record merge-long test-wheel test-pythons test-oldest snapshots format \
 	figures docs schema bench clean
 
 help:
@@ -19,6 +19,8 @@ help:
 	@echo "make verify        check output/ with the real nginx, compose, systemd and ufw"
 	@echo "make test          run the tests (about two minutes)"
 	@echo "make test-programs run the tests with the real nginx, compose, systemd, ufw, chromium (root; some minutes)"
+	@echo "make prove         ask copies of hosts, in namespaces, by packets who reaches what (root, Linux; eight minutes)"
+	@echo "make prove-long    the same of 100 generated inventories, with 100 faults (an hour)"
 	@echo "make test-host     boot two whole hosts from output/ and test on them (root, Linux; half an hour)"
 	@echo "make prober-long   make 100 changes on that host while probers watch (SEED=, CHANGES=; half an hour)"
 	@echo "make audit-long    audit that host 200 times, and with six faults at once (SEED=, ROUNDS=; an hour)"
@@ -74,6 +76,13 @@ test: $(VENV)/.installed-dev
 
 test-programs: $(VENV)/.installed-browser
 	$(BIN)/python -m pytest -n 6 --dist worksteal -m programs --ignore tests/real $(ARGS)
+
+# Each copy waits for packets that are dropped: two at once use two processors.
+prove: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m prove tests/prove $(ARGS)
+
+prove-long: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m prove tests/prove/long_prove.py $(ARGS)
 
 test-host: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest $(HOSTS) -m host tests/real $(ARGS)

@@ -28,6 +28,7 @@ QUICK = (
     "-m",
     "not host and not programs and not source",
     "--ignore=tests/programs",
+    "--ignore=tests/prove",
     "--ignore=tests/real",
 )
 WORKERS = ("-n", "auto", "--dist", "worksteal")

@@ -5,12 +5,12 @@ In: nothing, or a number. Out: a planned `Host`, and its rendered files.
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import yaml
-from hypothesis import HealthCheck, Phase, given, seed, settings
+from typing import NamedTuple
 
 from portgen import rules, targets
 from portgen.files import memory, render
@@ -18,11 +18,7 @@ from portgen.inventory.source import parse
 from portgen.plan import planner
 from portgen.plan.types import Host, Plan
 from portgen.problem import Severity
-from tests import inventories
 from tests.estates import REPOSITORY
-
-NGINX_VERSION = "1.22"  # of Debian 12: what newer ones write, it does not read
-_DRAWN = 25  # the first ones are the simplest
 
 
 class Case(NamedTuple):
@@ -71,34 +67,12 @@ def shipped() -> dict[str, Case]:
     return found
 
 
-def drawn(number: int) -> dict[str, Any]:
-    """A generated inventory: always the same one of a number."""
-    found: list[dict[str, Any]] = []
-
-    @seed(number)
-    @settings(
-        max_examples=_DRAWN,
-        database=None,
-        deadline=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(inventories.valid())
-    def keep(inventory: dict[str, Any]) -> None:
-        found.append(inventory)
-
-    keep()
-    return max(found, key=_size)
-
-
-def _size(inventory: dict[str, Any]) -> int:
-    return sum(len(project["services"]) for project in inventory["projects"].values())
-
-
+@cache
 def generated(number: int) -> list[Case]:
-    """The hosts of a generated inventory, as this machine's nginx can serve it."""
-    inventory = drawn(number)
-    for host in inventory["hosts"].values():
-        host.get("nginx", {}).pop("version", None)
-    text = yaml.safe_dump(inventory, allow_unicode=True, sort_keys=False)
-    return of_text(f"generated-{number}", text)
+    """The hosts of a generated inventory, those first that have the most services."""
+    words = (sys.executable, "-m", "tests.prove.drawing", str(number))
+    settings = {**os.environ, "PYTHONPATH": str(REPOSITORY), "PYTHONHASHSEED": "0"}
+    text = subprocess.run(
+        words, cwd=REPOSITORY, env=settings, check=True, capture_output=True, text=True
+    ).stdout
+    return sorted(of_text(f"generated-{number}", text), key=lambda case: -len(case.host.services))

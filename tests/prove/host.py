@@ -24,8 +24,8 @@ from portgen.machine import recording
 from portgen.plan.types import Host
 from portgen.targets import Seen
 from tests.estates import REPOSITORY
-from tests.prove.contents import HOST, Contents, contents
-from tests.prove.docker_chains import Bridge, chains
+from tests.prove.contents import HOST, Contents, Proxy, contents
+from tests.prove.docker_chains import Bridge, Published, chains
 from tests.prove.sources import Place, Sources, sources
 
 SSH = "ufw allow 22/tcp comment ssh"  # the operator's own, as on every host
@@ -43,6 +43,16 @@ http {
     include /etc/nginx/conf.d/*.conf;
     include /etc/nginx/sites-enabled/*;
 }
+"""
+RELOAD = """
+nginx -t -q
+master=$(cat /run/nginx.pid)
+old=$(cat /proc/$master/task/$master/children)
+nginx -s reload
+for worker in $old; do
+    while [ -d /proc/$worker ] && grep -q worker /proc/$worker/cmdline &&
+        ! grep -q 'shutting down' /proc/$worker/cmdline; do sleep 0.01; done
+done
 """
 # Of a host whose inventory has no name for nginx: the team's own server block.
 TEAMS_SERVER = """\
@@ -174,6 +184,25 @@ class Copy:
         self._say({"do": "forward", "lines": lines})
         self.running |= lines
 
+    # --- what one changes ---
+
+    def write(self, path: str, text: str) -> None:
+        """A file of the host."""
+        self._say({"do": "put", "files": [(path, text, 0o644)]})
+
+    def stop(self, unit: str) -> None:
+        """A forwarder does not run any more."""
+        self._say({"do": "stop", "unit": unit})
+
+    def publish(self, published: Iterable[Published]) -> None:
+        """docker's proxies for these ports, in place of those that run."""
+        proxies = [Proxy(one.at, one.port, one.transport, one.to, one.inside) for one in published]
+        self._say({"do": "proxies", "answering": {**_answering(self.contents), "proxies": proxies}})
+
+    def reload_nginx(self) -> None:
+        """Back when no old worker takes visitors any more."""
+        self.shell(RELOAD)
+
     def shell(self, script: str, *, check: bool = True) -> str:
         """What a script on the host prints. Raises Failed."""
         said = self._say({"do": "shell", "script": script})
@@ -198,7 +227,6 @@ def spec(copy: Copy) -> dict[str, Any]:
             written = chains(family, bridges, made.published, ip6tables=copy.ip6tables)
         if written is not None:
             docker[program] = written.text
-    proxies = made.proxies
     script = copy.files.get("ufw/portgen-ufw.sh", "")
     return {
         "namespaces": [name for name in setup if name != HOST],
@@ -215,11 +243,7 @@ def spec(copy: Copy) -> dict[str, Any]:
         "ufw_enabled": True,
         "ufw_defaults": "",
         "docker": docker,
-        "answering": {
-            "answers": [_answers(one) for one in made.answers],
-            "proxies": proxies,
-            "certificate": "/run/own.pem",
-        },
+        "answering": _answering(made),
         "forwarders": dict(forwarders(copy.files)),
         "nginx": host.server is not None,
     }
@@ -230,8 +254,13 @@ def namespace(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9.:-]", "_", name)
 
 
-def _answers(one: Any) -> tuple[Any, ...]:
-    return (namespace(one.where), *one[1:])
+def _answering(made: Contents) -> dict[str, Any]:
+    """What answers, and docker's proxies."""
+    return {
+        "answers": [(namespace(one.where), *one[1:]) for one in made.answers],
+        "proxies": made.proxies,
+        "certificate": "/run/own.pem",
+    }
 
 
 def forwarders(files: Mapping[str, str]) -> Iterator[tuple[str, list[str]]]:

@@ -218,7 +218,8 @@ class Programs:
     """The processes of the copy."""
 
     def __init__(self) -> None:
-        self.forwarding: dict[str, int] = {}  # by its unit
+        self.forwarding: dict[str, subprocess.Popen[str]] = {}  # by its unit
+        self.carrying: subprocess.Popen[str] | None = None  # docker's proxies
         self.log = open("/run/programs.log", "w", encoding="utf-8")  # noqa: SIM115 - until the end
 
     def start(self, words: list[str]) -> subprocess.Popen[str]:
@@ -226,7 +227,17 @@ class Programs:
             words, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, text=True
         )
 
-    def answering(self, asked: dict[str, Any]) -> None:
+    def proxies(self, answering: dict[str, Any]) -> None:
+        """docker's proxies, in place of those that run."""
+        if self.carrying is not None:
+            self.carrying.kill()
+            self.carrying.wait()
+            self.carrying = None
+        if answering["proxies"]:
+            asked = {**answering, "answers": [], "program": "docker-proxy"}
+            self.carrying = self.answering(asked)
+
+    def answering(self, asked: dict[str, Any]) -> subprocess.Popen[str]:
         child = subprocess.Popen(
             (sys.executable, "-m", "tests.prove.answering"),
             stdin=subprocess.PIPE,
@@ -240,13 +251,14 @@ class Programs:
         child.stdin.close()
         if child.stdout.readline() != "ready\n":
             raise Failed(f"what answers does not start: {Path('/run/programs.log').read_text()}")
+        return child
 
     def forwarders(self, lines: dict[str, list[str]]) -> None:
         """Each unit's own line; back when all listen."""
         started = []
         for unit, words in lines.items():
             child = self.start(words)
-            self.forwarding[unit] = child.pid
+            self.forwarding[unit] = child
             started.append(child)
         end = time.monotonic() + PATIENCE
         pids = {child.pid for child in started}
@@ -329,8 +341,7 @@ class Stage:
         certificate(spec)
         answering = spec["answering"]
         self.programs.answering({**answering, "proxies": [], "program": "app"})
-        if answering["proxies"]:
-            self.programs.answering({**answering, "answers": [], "program": "docker-proxy"})
+        self.programs.proxies(answering)
         self.programs.forwarders(spec["forwarders"])
         if spec["nginx"]:
             nginx()
@@ -345,15 +356,25 @@ class Stage:
         """Start forwarders, in place of those that run for the same units."""
         assert self.programs is not None
         for unit in asked["lines"]:
-            with contextlib.suppress(KeyError, ProcessLookupError):
-                os.kill(self.programs.forwarding.pop(unit), signal.SIGKILL)
+            self.stop({"unit": unit})
         self.programs.forwarders(asked["lines"])
         return {}
 
-    def answer(self, asked: dict[str, Any]) -> dict[str, Any]:
-        """Start another process with programs or docker's proxies."""
+    def stop(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """End the forwarder of a unit."""
         assert self.programs is not None
-        self.programs.answering(asked["asked"])
+        child = self.programs.forwarding.pop(asked["unit"])
+        child.kill()
+        child.wait()
+        return {}
+
+    def proxies(self, asked: dict[str, Any]) -> dict[str, Any]:
+        assert self.programs is not None
+        self.programs.proxies(asked["answering"])
+        return {}
+
+    def put(self, asked: dict[str, Any]) -> dict[str, Any]:
+        write(asked["files"])
         return {}
 
     def look(self, asked: dict[str, Any]) -> dict[str, Any]:
@@ -367,7 +388,8 @@ class Stage:
         here = Path("/")
         seen = observe.look(lambda seen: [one for one in asks if not seen.has(one)], here, here)
         recording.save(seen, Path(asked["folder"]))
-        return {"forwarding": self.programs.forwarding}
+        running = self.programs.forwarding
+        return {"forwarding": {unit: child.pid for unit, child in running.items()}}
 
     def shell(self, asked: dict[str, Any]) -> dict[str, Any]:
         done = run("bash", "-euc", asked["script"], check=False)

@@ -5,12 +5,16 @@ The estate here is the repository's, extended by published services, udp, and se
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.estates import planned
 from tests.limit import HANGS
+from tests.prove import docker_chains
+from tests.prove.contents import contents
 from tests.real.estate import HOST, NEIGHBOUR, Estate, edit
 from tests.real.testhost import wait_until
 
@@ -251,6 +255,28 @@ def test_a_published_container_still_reaches_the_host_and_its_neighbours(publish
     finally:
         listener.terminate()
         listener.communicate(timeout=HANGS)
+
+
+def test_the_copies_of_hosts_have_dockers_own_chains(published: Estate) -> None:
+    """Copies of hosts, on which `make prove` asks who reaches what, have no dockerd: their chains are written
+    as dockerd would. Here is one that has written them."""
+    plan = planned((published.project / "inventory.yaml").read_bytes())
+    made = contents(plan.hosts[0])
+    text = published.host.run("iptables-save").stdout
+    subnet = re.search(r"-A POSTROUTING -s (\S+) ! -o docker0 ", text)
+    assert subnet is not None
+    bridges = [docker_chains.Bridge("docker0", subnet[1])]
+    links = {}
+    for net in made.nets:
+        shown = published.host.run("docker", "network", "inspect", "--format", "{{.Id}}", net.name)
+        links[net.link] = f"br-{shown.stdout[:12]}"
+        bridges.append(net.bridge._replace(link=links[net.link]))
+    ports = [one._replace(link=links[one.link]) for one in made.published]
+    wanted = docker_chains.chains(4, bridges, ports, ["-j PORTGEN-GUARD"])
+    assert wanted is not None
+    assert len(ports) > 4
+    found = docker_chains.alike(docker_chains.saved(text))
+    assert found == docker_chains.alike(wanted.tables)
 
 
 def test_while_ports_are_swapped_nobody_ever_gets_what_is_not_for_them(
