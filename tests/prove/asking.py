@@ -4,7 +4,8 @@ In: probes, as rows of plain values. Out: for each what came of it, as a text: t
 `connected` where somebody took the connection and said nothing of its own; "" for a refusal and for silence.
 
 A packet that is dropped costs a wait. So all are sent first, and the wait ends when nothing has come for a
-while; then the silent ones are asked once more, until a whole round brings nothing new.
+while: longer on a busy machine, where the answers that did come took longer. Then the silent ones are asked
+once more, until a whole round brings nothing new.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from tests.prove import netns
 CONNECTED = "connected"
 UNCONNECTED = "unconnected"  # of a page: nginx did not take the connection, or not with TLS
 QUIET = 0.4  # seconds without any answer, after which who is silent stays silent
+SLOWER = 4  # times as long as the slowest answer took
+LONGEST = 5.0  # seconds
 AT_ONCE = 3000  # sockets that wait
 HELLO = b"GET / HTTP/1.1\r\nHost: nobody.invalid\r\n\r\n"
 USER = "visitor:sesame"
@@ -60,11 +63,12 @@ def knock(probes: Sequence[Knock], quiet: float = QUIET) -> list[str]:
 class _Waiting:
     """The sockets of one round."""
 
-    def __init__(self, found: list[str], settled: set[int]) -> None:
+    def __init__(self, found: list[str], settled: set[int], slowest: float = 0.0) -> None:
         self.found, self.settled = found, settled
         self.poll = select.epoll()
-        self.open: dict[int, tuple[socket.socket, int]] = {}
+        self.open: dict[int, tuple[socket.socket, int, float]] = {}
         self.last = time.monotonic()
+        self.slowest = slowest  # seconds
 
     def knock(self, number: int, probe: Knock) -> None:
         _, own, transport, to, port = probe
@@ -86,13 +90,14 @@ class _Waiting:
             self.settled.add(number)
             one.close()
             return
-        self.open[one.fileno()] = (one, number)
+        self.open[one.fileno()] = (one, number, time.monotonic())
 
     def look(self, wait: float) -> bool:
         """Whether something came."""
         events = self.poll.poll(wait)
         for descriptor, event in events:
-            one, number = self.open[descriptor]
+            one, number, sent = self.open[descriptor]
+            self.slowest = max(self.slowest, time.monotonic() - sent)
             if self._take(one, number, event):
                 self._leave(descriptor)
         if events:
@@ -121,11 +126,10 @@ class _Waiting:
         return True
 
     def _leave(self, descriptor: int) -> None:
-        one, _ = self.open.pop(descriptor)
-        one.close()
+        self.open.pop(descriptor)[0].close()
 
     def end(self) -> None:
-        for one, _ in self.open.values():
+        for one, _, _ in self.open.values():
             one.close()
         self.poll.close()
 
@@ -147,7 +151,7 @@ def _round(
             if len(waiting.open) >= AT_ONCE:
                 _settle(waiting, quiet)
                 waiting.end()
-                waiting = _Waiting(found, settled)
+                waiting = _Waiting(found, settled, waiting.slowest)
     _settle(waiting, quiet)
     waiting.end()
 
@@ -155,7 +159,8 @@ def _round(
 def _settle(waiting: _Waiting, quiet: float) -> None:
     waiting.last = time.monotonic()
     while waiting.open:
-        left = waiting.last + quiet - time.monotonic()
+        patience = max(quiet, min(SLOWER * waiting.slowest, LONGEST))
+        left = waiting.last + patience - time.monotonic()
         if left <= 0 and not waiting.look(0):
             return
         waiting.look(max(left, 0))

@@ -16,6 +16,7 @@ from portgen.plan.ports import EVERYWHERE, LOOPBACK, Endpoint
 from tests.prove.contents import Box
 from tests.prove.docker_chains import Published, chains
 from tests.prove.host import DOCKER0, Copy, namespace
+from tests.prove.sources import host_addresses
 
 NGINX = "/etc/nginx/conf.d/portgen.conf"
 LOCATIONS = "/etc/nginx/snippets/portgen-locations.conf"
@@ -28,12 +29,10 @@ class DoesNotFit(Exception):  # noqa: N818 - it reads as a result
 
 
 class Done(NamedTuple):
-    """What was done. `inspected`: what it changes of docker's answers. `once`: probes have to be few, since
-    the packet filter counts them. `labels`: who answers in place of whom at a container's own place."""
+    """What was done. `inspected`: what it changes of docker's answers."""
 
     words: str
     inspected: Callable[[list[Inspected]], None] = lambda _: None
-    once: bool = False
 
 
 Fault = Callable[[Copy, Random], Done]
@@ -102,10 +101,12 @@ def deletes_a_rule(copy: Copy, chance: Random) -> Done:
 
 
 def limits(copy: Copy, chance: Random) -> Done:
-    """ufw's `limit`: who comes six times in half a minute is kept out for a while."""
+    """ufw's `limit`: who comes six times in half a minute is kept out for a while. Nobody is asked from so
+    often, where the host has few addresses."""
+    if len(host_addresses(copy.contents, copy.sources)) > 4:
+        raise DoesNotFit
     port = _port(copy, chance)
-    done = _shell(copy, f"ufw limit {port.port}/{port.transport}")
-    return done._replace(once=True)
+    return _shell(copy, f"ufw limit {port.port}/{port.transport}")
 
 
 def allows_by_default(copy: Copy, chance: Random) -> Done:

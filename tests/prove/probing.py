@@ -10,7 +10,7 @@ nothing that is measured means anything.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from portgen.plan.ports import Endpoint
@@ -24,6 +24,8 @@ from tests.prove.sources import Visitor, host_addresses
 Way = Literal["port", "container", "route"]
 UNHELD = (1, 65533)  # ports that no inventory of the tests has
 FEW = 6  # of a range with more ports than that, its ends and one in the middle are asked
+# What nginx says where nobody answers behind a route, or it does not take the connection.
+NO_BACKEND = ("502", "504", asking.UNCONNECTED)
 STRANGE_NAME = "strange.invalid"
 
 
@@ -203,42 +205,48 @@ def _named(copy: Copy, visitor: Visitor, route: Route) -> tuple[str, ...]:
 def measure(copy: Copy, *, broken: bool = False) -> list[Measured]:
     """Everything, asked. Raises Failed where nginx does not reach what is behind a route; in a copy that was
     `broken` on purpose, nobody comes there."""
-    asked = ports(copy)
-    answers = copy.knock(map(_knock, asked))
-    nginx_ports = _nginx_ports(copy)
-    found, reached = [], set()
-    for probe, answer in zip(asked, answers, strict=True):
-        said = answer
-        if (
-            probe.way == "port"
-            and answer
-            and probe.port in nginx_ports
-            and probe.transport == "tcp"
-        ):
-            said = NGINX
+    knocks = ports(copy)
+    found = list(map(Measured, knocks, ask(copy, knocks)))
+    reached = set()
+    for probe, answer in found:
+        if answer == NGINX:
             reached.add((probe.visitor, probe.to, probe.port))
-        if said == asking.CONNECTED:
-            said = ""
-        found.append(Measured(probe, said))
     pages = list(routes(copy, reached))
+    return [*found, *map(Measured, pages, ask(copy, pages, broken=broken))]
+
+
+def ask(
+    copy: Copy, probes: Sequence[Probe], *, quiet: float = asking.QUIET, broken: bool = False
+) -> list[str]:
+    """Who answers each: a label, `nginx` at one of its ports, or "". Raises Failed as `measure` does."""
+    pages = [probe for probe in probes if probe.way == "route"]
+    knocks = [probe for probe in probes if probe.way != "route"]
     header = "" if copy.host.server is None else copy.host.server.proxies_header
-    said_pages = copy.pages(_page(probe, header) for probe in pages)
+    said = dict(zip(knocks, copy.knock(map(_knock, knocks), quiet), strict=True))
+    said |= zip(pages, copy.pages(_page(probe, header) for probe in pages), strict=True)
     known = {one.label for one in copy.contents.answers}
-    for probe, answer in zip(pages, said_pages, strict=True):
-        if answer in ("502", "504", asking.UNCONNECTED) and not broken:
+    nginx_ports = _nginx_ports(copy)
+    found = []
+    for probe in probes:
+        answer = said[probe]
+        if probe.way == "route" and answer in NO_BACKEND and not broken:
             raise Failed(f"nginx does not answer, or not what is behind a route: {probe}: {answer}")
-        found.append(Measured(probe, answer if answer in known else ""))
+        if answer and probe.way == "port" and (probe.transport, probe.port) in nginx_ports:
+            answer = NGINX
+        elif answer not in known:
+            answer = ""
+        found.append(answer)
     return found
 
 
-def _nginx_ports(copy: Copy) -> set[int]:
+def _nginx_ports(copy: Copy) -> set[tuple[str, int]]:
     server = copy.host.server
     if server is None:
         return set()
     listens = {server.listen, server.listen_tls}
     for site in server.sites:
         listens |= {site.listen, site.listen_tls}
-    return {port for port in listens if port is not None}
+    return {("tcp", port) for port in listens if port is not None}
 
 
 def _knock(probe: Probe) -> Knock:
