@@ -92,36 +92,49 @@ def chains(
         if one.family == family and (":" in one.to) == (family == 6):
             ports.append(one)
     newest = list(reversed(bridges))
-    with_family = [bridge for bridge in newest if bridge.of(family)]
-    forward = [f"-j {USER}"] if family == 4 else []
-    forward.append(f"-j {STAGE}-1")
-    for bridge in with_family:
-        forward += [f"-o {bridge.link} {rule}" for rule in _FORWARD]
-        forward.append(f"-i {bridge.link} ! -o {bridge.link} -j ACCEPT")
-        forward.append(f"-i {bridge.link} -o {bridge.link} -j ACCEPT")
-    filtering = {
-        "FORWARD": forward,
-        "DOCKER": [_let_in(one) for one in ports],
-        f"{STAGE}-1": [f"-i {one.link} ! -o {one.link} -j {STAGE}-2" for one in newest],
-        f"{STAGE}-2": [f"-o {one.link} -j DROP" for one in newest],
-    }
-    for stage in (f"{STAGE}-1", f"{STAGE}-2"):
-        filtering[stage].append("-j RETURN")
+    tables = {"filter": _filter(family, newest, ports), "nat": _nat(family, newest, ports)}
     if family == 4:
         kept = [rule for rule in user if rule != "-j RETURN"]
-        filtering[USER] = [*kept, "-j RETURN"]
+        tables["filter"][USER] = [*kept, "-j RETURN"]
+    return Chains(family, tables)
+
+
+def _filter(
+    family: int, newest: Sequence[Bridge], ports: Sequence[Published]
+) -> dict[str, list[str]]:
+    """The table filter, but for DOCKER-USER."""
+    forward = [f"-j {USER}"] if family == 4 else []
+    forward.append(f"-j {STAGE}-1")
+    for bridge in newest:
+        link = bridge.link
+        if bridge.of(family):
+            forward += [f"-o {link} {rule}" for rule in _FORWARD]
+            forward.append(f"-i {link} ! -o {link} -j ACCEPT")
+            forward.append(f"-i {link} -o {link} -j ACCEPT")
+    leaving = [f"-i {one.link} ! -o {one.link} -j {STAGE}-2" for one in newest]
+    coming = [f"-o {one.link} -j DROP" for one in newest]
+    return {
+        "FORWARD": forward,
+        "DOCKER": list(map(_let_in, ports)),
+        f"{STAGE}-1": [*leaving, "-j RETURN"],
+        f"{STAGE}-2": [*coming, "-j RETURN"],
+    }
+
+
+def _nat(family: int, newest: Sequence[Bridge], ports: Sequence[Published]) -> dict[str, list[str]]:
+    """The table nat."""
+    leaving, returning = [], []
+    for bridge in newest:
+        if bridge.of(family):
+            leaving.append(f"-s {bridge.of(family)} ! -o {bridge.link} -j MASQUERADE")
+            returning.append(f"-i {bridge.link} -j RETURN")
     local = "-m addrtype --dst-type LOCAL -j DOCKER"
-    hairpins = [f"-s {one.of(family)} ! -o {one.link} -j MASQUERADE" for one in with_family]
-    nat = {
+    return {
         "PREROUTING": [local],
         "OUTPUT": [f"! -d {LOOPBACKS[family]} {local}"],
-        "POSTROUTING": [*hairpins, *map(_to_itself, ports)],
-        "DOCKER": [
-            *(f"-i {one.link} -j RETURN" for one in with_family),
-            *map(_rewritten, ports),
-        ],
+        "POSTROUTING": [*leaving, *map(_to_itself, ports)],
+        "DOCKER": [*returning, *map(_rewritten, ports)],
     }
-    return Chains(family, {"filter": filtering, "nat": nat})
 
 
 def _single(address: str) -> str:

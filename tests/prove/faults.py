@@ -138,6 +138,12 @@ def guard_is_flushed(copy: Copy, chance: Random) -> Done:
     return _shell(copy, "iptables -F PORTGEN-GUARD; iptables -t mangle -F PORTGEN-GUARD")
 
 
+def guard_by_ipv6_is_flushed(copy: Copy, chance: Random) -> Done:
+    if "ufw/portgen-after6.rules" not in copy.files:
+        raise DoesNotFit
+    return _shell(copy, "ip6tables -F PORTGEN-GUARD; ip6tables -t mangle -F PORTGEN-GUARD")
+
+
 def guard_is_flushed_in_one_table(copy: Copy, chance: Random) -> Done:
     _needs_guard(copy)
     return _shell(copy, f"iptables -t {_one(['filter', 'mangle'], chance)} -F PORTGEN-GUARD")
@@ -384,7 +390,8 @@ KINDS: dict[str, Fault] = {
     for kind in (
         *(allows_everybody, allows_a_wider_network, denies_before, deletes_a_rule, limits),
         *(allows_by_default, is_disabled, leaves_ipv6_alone, forwards_by_default),
-        *(guard_is_flushed, guard_is_flushed_in_one_table, guard_loses_its_jumps),
+        *(guard_is_flushed, guard_by_ipv6_is_flushed),
+        *(guard_is_flushed_in_one_table, guard_loses_its_jumps),
         *(docker_user_returns_before, docker_user_comes_last, docker_writes_its_chains_again),
         *(accepts_by_hand, drops_by_hand, policy_is_accept),
         *(container_moves, container_publishes_wider),
