@@ -68,6 +68,16 @@ def shipped() -> dict[str, Case]:
 
 
 @cache
+def corners() -> dict[str, Case]:
+    """Hosts that nobody would have, with everything that doors depend on beside each other."""
+    found = {}
+    for path in sorted(Path(__file__).parent.glob("*.yaml")):
+        for case in of_text(path.stem, path.read_text(encoding="utf-8")):
+            found[case.name] = case
+    return found
+
+
+@cache
 def generated(number: int) -> list[Case]:
     """The hosts of a generated inventory, those first that have the most services."""
     words = (sys.executable, "-m", "tests.prove.drawing", str(number))
@@ -75,4 +85,5 @@ def generated(number: int) -> list[Case]:
     text = subprocess.run(
         words, cwd=REPOSITORY, env=settings, check=True, capture_output=True, text=True
     ).stdout
-    return sorted(of_text(f"generated-{number}", text), key=lambda case: -len(case.host.services))
+    hosts = of_text(f"generated-{number}", text)
+    return sorted(hosts, key=lambda case: -len(case.host.services))

@@ -95,18 +95,21 @@ class Page(NamedTuple):
 
 class Copy:
     """A host in namespaces. `files`: rendered ones, by path below output/<host>/; a test may have changed
-    some. `ip6tables`: whether docker handles IPv6, as it does from 27 on by itself."""
+    some. `ip6tables`: whether docker handles IPv6, as it does from 27 on by itself; without it, ufw drops
+    what containers of one network send each other by IPv6. None: where a network has IPv6."""
 
     def __init__(
         self,
         host: Host,
         files: Mapping[str, str],
         *,
-        ip6tables: bool = False,
+        ip6tables: bool | None = None,
         extra: Sequence[str] = (),
     ) -> None:
-        self.host, self.files, self.ip6tables = host, dict(files), ip6tables
+        self.host, self.files = host, dict(files)
         self.contents = contents(host)
+        with_ipv6 = any(net.subnet6 is not None for net in self.contents.nets)
+        self.ip6tables = with_ipv6 if ip6tables is None else ip6tables
         self.sources = sources(host, self.contents, tuple(extra))
         self.took: dict[str, float] = {}
         self.running = dict(forwarders(files))  # by unit: the words of its forwarder

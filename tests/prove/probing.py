@@ -138,7 +138,7 @@ def routes(copy: Copy, reached: set[tuple[Visitor, str, int]]) -> Iterator[Probe
     if server is None:
         return
     first: dict[tuple[Visitor, int], str] = {}
-    for visitor, to, port in sorted(reached, key=str):
+    for visitor, to, port in sorted(reached, key=_loopback_first):
         first.setdefault((visitor, port), to)
     for (visitor, port), to in first.items():
         for site in server.sites:
@@ -150,6 +150,27 @@ def routes(copy: Copy, reached: set[tuple[Visitor, str, int]]) -> Iterator[Probe
                     yield from _pages_of(copy, visitor, to, port, scheme, site)
         if not server.names and port == server.listen:
             yield from _pages_of(copy, visitor, to, port, "http", None)
+
+
+def _loopback_first(reached: tuple[Visitor, str, int]) -> tuple[bool, str]:
+    return reached[1] not in ("127.0.0.1", "::1"), str(reached)
+
+
+def every_route(copy: Copy) -> Iterator[Probe]:
+    """All requests of everybody, whether they come to nginx or not: with the password, without a proxy."""
+    everybody = set()
+    for visitor in copy.sources.visitors:
+        for transport, port in _nginx_ports(copy):
+            if transport == "tcp":
+                to = visitor.address if visitor.kind == "host" else _targets(copy, visitor)[0]
+                everybody.add((visitor, to, port))
+    for probe in routes(copy, everybody):
+        if not probe.named and (probe.password or not _asks_password(copy, probe.route)):
+            yield probe
+
+
+def _asks_password(copy: Copy, route: str) -> bool:
+    return any(one.auth_file for one in copy.host.routes if one.name == route)
 
 
 def _pages_of(
@@ -187,16 +208,21 @@ def _path(route: Route) -> str:
 
 
 def _named(copy: Copy, visitor: Visitor, route: Route) -> tuple[str, ...]:
-    """Whom the visitor names: a proxy everybody from outside, where a route tells them from each other;
-    whoever is not to be believed the first and the last of them."""
+    """Whom the visitor names: a proxy everybody, where a route tells them from each other; the first proxy
+    so everywhere; whoever is not to be believed the first and the last of them."""
     server = copy.host.server
     if server is None or not server.proxies:
         return ()
-    everybody = [one.address for one in copy.sources.visitors if one.kind == "outside"]
-    address = ipaddress.ip_address(visitor.address)
-    if route.clients and any(address in ipaddress.ip_network(one) for one in server.proxies):
+    everybody = [one.address for one in copy.sources.visitors if one.kind != "host"]
+    proxies = [one for one in copy.sources.visitors if is_within(one.address, server.proxies)]
+    if visitor in (proxies if route.clients else proxies[:1]):
         return tuple(everybody)
     return everybody[0], everybody[-1]
+
+
+def is_within(address: str, networks: Iterable[str]) -> bool:
+    """Whether one of the networks has an address."""
+    return any(ipaddress.ip_address(address) in ipaddress.ip_network(one) for one in networks)
 
 
 # --- what came of it ------------------------------------------------------------------------------

@@ -1,0 +1,81 @@
+"""A host, proved: a copy of it is made, everybody asks it everything, and what is computed is beside it.
+
+In: a `Case`, or a number that stands for a fault. Out: `Proof`s, with their figures and differences.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from random import Random
+from typing import NamedTuple
+
+from portgen.plan import doors
+from tests.prove import cases, comparing, faults, probing
+from tests.prove.cases import Case
+from tests.prove.comparing import Difference
+from tests.prove.computed import Computed
+from tests.prove.host import Copy
+from tests.prove.probing import Measured
+
+FAULTY = range(1, 7)  # the generated inventories whose hosts get faults, beside all others
+
+
+class Proof(NamedTuple):
+    """What came of one host. `changed`: of a fault, how many answers are other ones than before."""
+
+    probes: int
+    reached: int
+    differences: list[Difference]
+    words: str = ""
+    changed: int = 0
+
+    def __str__(self) -> str:
+        said = f"{self.probes} probes, {self.reached} of them answered"
+        if self.words:
+            said += f"; {self.words}: {self.changed} answers are other ones"
+        return f"{said}; {len(self.differences)} differences\n{comparing.summary(self.differences)}"
+
+
+def declared(case: Case) -> Proof:
+    """A host as it is declared. Raises Failed where its copy does not live."""
+    with Copy(case.host, case.files) as copy:
+        found = probing.measure(copy)
+        probing.require_life(copy, found)
+        return _proof(copy, found)
+
+
+def _proof(copy: Copy, found: list[Measured], *, broken: bool = False) -> Proof:
+    computed = Computed(copy, doors.of(copy.host))
+    some = comparing.differences(copy, found, computed, broken=broken)
+    return Proof(len(found), sum(bool(answer) for _, answer in found), some)
+
+
+def faulty(number: int) -> Proof:
+    """A host with a fault, beside what is declared of it."""
+    chance = Random(number)
+    kinds = list(faults.KINDS)
+    kind = faults.KINDS[kinds[number % len(kinds)]]
+    for case in _shuffled(chance):
+        around = faults.sampled(case.host.zones.values())
+        with Copy(case.host, case.files, extra=around) as copy:
+            before = dict(probing.measure(copy))
+            try:
+                done = kind(copy, chance)
+            except faults.DoesNotFit:
+                continue
+            found = probing.measure(copy, broken=True)
+            now = dict(found)
+            changed = [one for one in {**before, **now} if before.get(one, "") != now.get(one, "")]
+            words = f"{case}: {kind.__name__}: {done.words.strip()}"
+            proof = _proof(copy, found, broken=True)
+            return proof._replace(words=words, changed=len(changed))
+    raise AssertionError(f"no host has something for {kind.__name__}")
+
+
+def _shuffled(chance: Random) -> Iterator[Case]:
+    """All hosts, the generated ones last: they have less on them."""
+    known = [*cases.shipped().values(), *cases.corners().values()]
+    chance.shuffle(known)
+    yield from known
+    for number in FAULTY:
+        yield from cases.generated(number)
