@@ -26,6 +26,7 @@ from tests.prove import netns
 
 CONNECTED = "connected"
 UNCONNECTED = "unconnected"  # of a page: nginx did not take the connection, or not with TLS
+WAITED = ("502", "504")  # statuses of nginx's where nobody answers behind a route
 QUIET = 0.4  # seconds without any answer, after which who is silent stays silent
 SLOWER = 4  # times as long as the slowest answer took
 LONGEST = 5.0  # seconds
@@ -97,9 +98,10 @@ class _Waiting:
         events = self.poll.poll(wait)
         for descriptor, event in events:
             one, number, sent = self.open[descriptor]
-            self.slowest = max(self.slowest, time.monotonic() - sent)
             if self._take(one, number, event):
                 self._leave(descriptor)
+            if self.found[number] not in ("", CONNECTED):
+                self.slowest = max(self.slowest, time.monotonic() - sent)
         if events:
             self.last = time.monotonic()
         return bool(events)
@@ -189,9 +191,15 @@ def pages(probes: Sequence[Page]) -> list[str]:
 def _visit(
     visitor: tuple[Any, ...], probes: Sequence[Page], numbers: list[int], found: list[str]
 ) -> None:
-    """All requests of a visitor at one address, as long as may be over one connection."""
+    """All requests of a visitor at one address, as long as may be over one connection. Where nginx has waited
+    in vain for what is behind a path, it is not asked to wait for it again."""
     connection: http.client.HTTPConnection | None = None
+    dead: dict[tuple[Any, Any], str] = {}
     for number in numbers:
+        place = probes[number][5], probes[number][6]
+        if place in dead:
+            found[number] = dead[place]
+            continue
         was_used = connection is not None
         connection = connection or _connected(visitor)
         if connection is None:
@@ -204,6 +212,8 @@ def _visit(
                 found[number] = UNCONNECTED
                 return
             found[number] = _asked(connection, probes[number])
+        if found[number] in WAITED:
+            dead[place] = found[number]
         if connection.sock is None:
             connection = None
     if connection is not None:

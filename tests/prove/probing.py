@@ -25,7 +25,7 @@ Way = Literal["port", "container", "route"]
 UNHELD = (1, 65533)  # ports that no inventory of the tests has
 FEW = 6  # of a range with more ports than that, its ends and one in the middle are asked
 # What nginx says where nobody answers behind a route, or it does not take the connection.
-NO_BACKEND = ("502", "504", asking.UNCONNECTED)
+NO_BACKEND = (*asking.WAITED, asking.UNCONNECTED)
 STRANGE_NAME = "strange.invalid"
 
 
@@ -249,7 +249,12 @@ def ask(
     knocks = [probe for probe in probes if probe.way != "route"]
     header = "" if copy.host.server is None else copy.host.server.proxies_header
     said = dict(zip(knocks, copy.knock(map(_knock, knocks), quiet), strict=True))
-    said |= zip(pages, copy.pages(_page(probe, header) for probe in pages), strict=True)
+    asked, tries = pages, 2  # a busy machine may keep nginx from a backend once
+    while asked and tries:
+        answers = copy.pages([_page(probe, header) for probe in asked])
+        said |= zip(asked, answers, strict=True)
+        asked = [probe for probe in asked if said[probe] in NO_BACKEND and not broken]
+        tries -= 1
     known = {one.label for one in copy.contents.answers}
     nginx_ports = _nginx_ports(copy)
     found = []

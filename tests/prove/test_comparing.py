@@ -73,9 +73,11 @@ def lets_more_in(door: Door, chance: Random) -> Door:
 
 
 def lets_half_in(door: Door, chance: Random) -> Door:
-    """Of each network the first half."""
-    halves = []
+    """Of each network the first half; the host itself comes from its addresses as before."""
+    halves = [one for one in door.admissions if "host" in one.kinds]
     for one in door.admissions:
+        if one in halves:
+            continue
         parts = [range(part.start, (part.start + part.stop) // 2) for part in one.addresses]
         halves.append(one._replace(addresses=parts))
     return door._replace(admissions=tuple(halves))
