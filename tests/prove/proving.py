@@ -58,23 +58,30 @@ def faulty(number: int) -> Proof:
     for case in _shuffled(chance):
         around = faults.sampled(case.host.zones.values())
         with Copy(case.host, case.files, extra=around) as copy:
-            before = dict(probing.measure(copy))
+            before = _answers(probing.measure(copy))
             try:
                 done = kind(copy, chance)
             except faults.DoesNotFit:
                 continue
             found = probing.measure(copy, broken=True)
-            now = dict(found)
-            changed = []
-            for one in {**before, **now}:
-                # At which of its addresses the host itself comes to a port, no door says.
-                is_own = one.visitor.kind == "host" and one.way == "port"
-                if before.get(one, "") != now.get(one, "") and not is_own:
-                    changed.append(one)
+            now = _answers(found)
+            changed = [one for one in {**before, **now} if before.get(one) != now.get(one)]
             words = f"{case}: {kind.__name__}: {done.words.strip()}"
             proof = _proof(copy, found, broken=True)
             return proof._replace(words=words, changed=len(changed))
     raise AssertionError(f"no host has something for {kind.__name__}")
+
+
+def _answers(found: list[Measured]) -> dict[object, set[str]]:
+    """Who answered what. At which of its addresses the host itself comes to a port, no door says."""
+    answers: dict[object, set[str]] = {}
+    for probe, answer in found:
+        key: object = probe
+        if probe.visitor.kind == "host" and probe.way == "port":
+            key = probe.family, probe.transport, probe.port
+        if answer:
+            answers.setdefault(key, set()).add(answer)
+    return answers
 
 
 def _shuffled(chance: Random) -> Iterator[Case]:
