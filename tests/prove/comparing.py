@@ -45,20 +45,23 @@ def differences(
     computed: Computed,
     *,
     broken: bool = False,
+    live: bool = False,
     patience: float = PATIENCE,
 ) -> list[Difference]:
-    """All of them. `patience`: seconds for those who are asked once more. Raises Failed as `probing.measure`
-    does."""
+    """All of them. `live`: the doors are a live host's; whoever answers in place of a service has none there.
+    `patience`: seconds for those who are asked once more. Raises Failed as `probing.measure` does."""
     some: list[Difference] = []
     waiting: dict[Key, list[Probe]] = {}  # of what is computed: by which probes it may be seen
     met: set[Key] = set()
     for probe, answer in found:
         if answer == NGINX:
             continue
-        parties = computed.parties(probe)
-        labels = computed.labels(probe, parties[-1][1])
-        if answer and answer not in labels | computed.may_answer(probe):
-            some.append(Difference(probe, answer, " or ".join(sorted(labels))))
+        answers = {answer} & computed.declared(probe) if live else {answer} - {""}
+        for _, visitor in computed.parties(probe):
+            labels = computed.labels(probe, visitor)
+            if answers - labels - computed.may_answer(probe):
+                some.append(Difference(probe, answer, " or ".join(sorted(labels))))
+                break
         for key in _all_keys(computed, probe):
             waiting.setdefault(key, []).append(probe)
             if answer == key[-1]:
@@ -76,10 +79,10 @@ def differences(
 def _all_keys(computed: Computed, probe: Probe) -> Iterator[Key]:
     """What a probe has a part in: those of one key are met where one of them is."""
     for address, visitor in computed.parties(probe):
-        for label in computed.labels(probe, visitor):
+        for label in computed.surely(probe, visitor):
             yield _key(probe, address, label)
     if probe.way == "port" and probe.visitor.kind == "outside":
-        for label in computed.labels(probe, computed.neighbour(probe)):
+        for label in computed.surely(probe, computed.neighbour(probe)):
             yield "neighbour", probe.visitor, probe.transport, probe.port, label
 
 
@@ -107,7 +110,7 @@ def _missing_routes(
     for probe in probing.every_route(copy):
         address, visitor = computed.parties(probe)[0]
         if (address, probe.route, probe.port) not in asked:
-            for label in computed.labels(probe, visitor):
+            for label in computed.surely(probe, visitor):
                 yield Difference(probe, "", label)
 
 

@@ -3,6 +3,9 @@
 In: the doors of each service, as `portgen.plan.doors` makes them of a plan, or an audit of a live host; a
 copy. Out: for a probe the labels of those who let its visitor in.
 
+Of a live host a door may be not sure: then it says who may get in, and not that they do. Somebody else at a
+service's port, or behind its route, is no door of the service's.
+
 A door says nothing of each single address of the host. So a visitor from elsewhere is let in at every address
 that the door is at, the host itself at one of them; and a neighbour, who may also knock at 127.0.0.1 and
 straight at containers, by one of all these ways.
@@ -115,6 +118,29 @@ class Computed:
         """Those who let a visitor in at the place of a probe."""
         return {label for door, label in self._doors(probe) if door.let_in(visitor)}
 
+    def declared(self, probe: Probe) -> set[str]:
+        """Those whose place it is, by the inventory, whoever may come."""
+        labels = self.copy.contents.labels
+        found = set()
+        for (service, transport, port), label in labels.items():
+            if probe.way == "route":
+                here = service == probe.service
+            elif probe.way == "port":
+                here = (transport, port) == (probe.transport, probe.port)
+            else:
+                here = True
+            if here:
+                found.add(label)
+        return found
+
+    def surely(self, probe: Probe, visitor: Visitor) -> set[str]:
+        """Those of `labels` whose doors are sure."""
+        found = set()
+        for door, label in self._doors(probe):
+            if door.sure and door.let_in(visitor):
+                found.add(label)
+        return found
+
     def may_answer(self, probe: Probe) -> set[str]:
         """Those who may answer besides. By IPv6 a door of a container is not for its neighbours, whatever
         docker does: where it lets them in, they come by the published port as well."""
@@ -137,7 +163,9 @@ class Computed:
             for box in self.copy.contents.boxes:
                 if probe.to in (box.address, box.address6):
                     place = box.name, probe.transport, probe.port, probe.family
-                    yield from self._inside.get(place, ())
+                    for door, label in self._inside.get(place, ()):
+                        if door.endpoint.address in ("", probe.to):
+                            yield door, label
         elif probe.name != STRANGE_NAME or self._answers_any_name:
             for door, label in self._routes.get(probe.route, ()):
                 if door.endpoint.port == probe.port and (probe.password or not door.password):

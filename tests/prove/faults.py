@@ -13,10 +13,10 @@ from random import Random
 from typing import Any, NamedTuple
 
 from portgen.plan.ports import EVERYWHERE, LOOPBACK, Endpoint
-from tests.prove.contents import Box
+from tests.prove.contents import Box, Contents
 from tests.prove.docker_chains import Published, chains
 from tests.prove.host import DOCKER0, Copy, namespace
-from tests.prove.sources import host_addresses
+from tests.prove.sources import Sources, host_addresses
 
 NGINX = "/etc/nginx/conf.d/portgen.conf"
 LOCATIONS = "/etc/nginx/snippets/portgen-locations.conf"
@@ -221,6 +221,7 @@ def container_moves(copy: Copy, chance: Random) -> Done:
         ip -n {place} addr add {address}/{bits} dev eth0
         ip -n {place} route replace default via {net.gateway}
     """)
+    copy.contents, copy.sources = _at(copy.contents, copy.sources, box, address)
     _rewrite(copy, [_led(one, box.address, address) for one in copy.contents.published])
 
     def inspected(entries: list[Inspected]) -> None:
@@ -228,6 +229,17 @@ def container_moves(copy: Copy, chance: Random) -> Done:
             entry["networks"][0]["address"] = address
 
     return Done(f"{box.name} has {address} in place of {box.address}", inspected)
+
+
+def _at(made: Contents, seen: Sources, box: Box, address: str) -> tuple[Contents, Sources]:
+    """Both addresses of a container are asked; from the old one nobody asks any more."""
+    visitors = []
+    for one in seen.visitors:
+        if one.place == box.name and one.address == box.address:
+            one = one._replace(address=address)  # noqa: PLW2901 - the same visitor
+        visitors.append(one)
+    boxes = (*made.boxes, box._replace(address=address))
+    return made._replace(boxes=boxes), seen._replace(visitors=tuple(visitors))
 
 
 def _led(one: Published, old: str, new: str) -> Published:

@@ -9,23 +9,28 @@ from collections.abc import Iterator
 from random import Random
 from typing import NamedTuple
 
+from portgen import audit
 from portgen.plan import doors
-from tests.prove import cases, comparing, faults, probing
+from portgen.plan.live import SOURCES
+from tests.prove import cases, comparing, faults, probing, record
 from tests.prove.cases import Case
 from tests.prove.comparing import Difference
 from tests.prove.computed import Computed
-from tests.prove.host import Copy
+from tests.prove.faults import Done
+from tests.prove.host import Copy, Failed
 from tests.prove.probing import Measured
 
 FAULTY = range(1, 7)  # the generated inventories whose hosts get faults, beside all others
 
 
 class Proof(NamedTuple):
-    """What came of one host. `changed`: of a fault, how many answers are other ones than before."""
+    """What came of one host. `differences`: from what is declared; `live`: from what is computed of the host
+    as it is. `changed`: of a fault, how many answers are other ones than before."""
 
     probes: int
     reached: int
     differences: list[Difference]
+    live: list[Difference]
     words: str = ""
     changed: int = 0
 
@@ -33,7 +38,9 @@ class Proof(NamedTuple):
         said = f"{self.probes} probes, {self.reached} of them answered"
         if self.words:
             said += f"; {self.words}: {self.changed} answers are other ones"
-        return f"{said}; {len(self.differences)} differences\n{comparing.summary(self.differences)}"
+        said += f"; {len(self.differences)} differences from what is declared"
+        said += f", {len(self.live)} from what is computed of the live host"
+        return "\n".join((said, *map(comparing.summary, (self.differences, self.live))))
 
 
 def declared(case: Case) -> Proof:
@@ -41,13 +48,28 @@ def declared(case: Case) -> Proof:
     with Copy(case.host, case.files) as copy:
         found = probing.measure(copy)
         probing.require_life(copy, found)
-        return _proof(copy, found)
+        return _proof(copy, found, Done(""))
 
 
-def _proof(copy: Copy, found: list[Measured], *, broken: bool = False) -> Proof:
+def _proof(copy: Copy, found: list[Measured], done: Done, *, broken: bool = False) -> Proof:
     computed = Computed(copy, doors.of(copy.host))
     some = comparing.differences(copy, found, computed, broken=broken)
-    return Proof(len(found), sum(bool(answer) for _, answer in found), some)
+    there = Computed(copy, doors_of_live(copy, done))
+    live = comparing.differences(copy, found, there, broken=broken, live=True)
+    return Proof(len(found), sum(bool(answer) for _, answer in found), some, live)
+
+
+def doors_of_live(copy: Copy, done: Done) -> dict[str, list[doors.Door]]:
+    """What an audit computes of the copy as it is. systemd is left out: a copy has none, so nothing of what a
+    unit itself keeps out is measured there."""
+    seen = record.seen_of(copy, done.inspected)
+    places = audit.Places(seen.folder, f"{seen.out}/{copy.host.name}", seen.compose)
+    asked = tuple(source for source in SOURCES if source not in ("systemd", "health"))
+    host = audit.Audited(copy.host, seen, copy.files, places, asked)
+    missing = audit.unseen(host)
+    if missing:
+        raise Failed(f"not seen of the copy: {missing}")
+    return audit.doors(host)
 
 
 def faulty(number: int) -> Proof:
@@ -67,7 +89,7 @@ def faulty(number: int) -> Proof:
             now = _answers(found)
             changed = [one for one in {**before, **now} if before.get(one) != now.get(one)]
             words = f"{case}: {kind.__name__}: {done.words.strip()}"
-            proof = _proof(copy, found, broken=True)
+            proof = _proof(copy, found, done, broken=True)
             return proof._replace(words=words, changed=len(changed))
     raise AssertionError(f"no host has something for {kind.__name__}")
 

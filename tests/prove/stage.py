@@ -100,6 +100,9 @@ def furnish(folder: str) -> None:
         (Path(folder) / name).mkdir()
     layers = f"lowerdir=/etc,upperdir={folder}/upper,workdir={folder}/work"
     run("mount", "-t", "overlay", "overlay", "-o", layers, "/etc")
+    # The overlay keeps what it needs. So nothing is left of the folder, whoever is killed, and when.
+    run("umount", "--lazy", folder)
+    os.rmdir(folder)
     for path in EMPTY:
         if Path(path).is_dir() and not Path(path).is_symlink():
             run("mount", "-t", "tmpfs", "none", path)

@@ -1,4 +1,5 @@
-"""Who reaches what is what portgen computes: measured by packets on copies of hosts, 0 differences."""
+"""Who reaches what is what portgen computes, of a plan and of a live host: measured by packets on copies of
+hosts, 0 differences."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ pytestmark = [pytest.mark.prove, pytest.mark.usefixtures("copies")]
 
 def holds(proof: proving.Proof) -> None:
     print(proof)
-    assert proof.differences == [], str(proof)
+    assert (proof.differences, proof.live) == ([], []), str(proof)
 
 
 @pytest.mark.parametrize("name", cases.shipped())
@@ -30,9 +31,14 @@ def test_of_a_generated_host(number: int) -> None:
         holds(proving.declared(case))
 
 
-@pytest.mark.parametrize("number", range(30))
-def test_a_fault_shows_where_it_changes_who_comes(number: int) -> None:
-    """What is declared is no longer what is measured, then, and only then."""
-    proof = proving.faulty(number)
+def is_found(proof: proving.Proof) -> None:
+    """What is computed of the live host is what is measured, also with a fault; and what is declared is not
+    any more, where the fault changes who comes, and only there."""
     print(proof)
+    assert proof.live == [], str(proof)
     assert bool(proof.differences) == bool(proof.changed), str(proof)
+
+
+@pytest.mark.parametrize("number", range(30))
+def test_a_fault_is_found_where_it_changes_who_comes(number: int) -> None:
+    is_found(proving.faulty(number))
