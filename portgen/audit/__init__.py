@@ -14,7 +14,8 @@ is the cause of its own: where one of them reports the same service, and the sam
 its own is left out; of what is not a service's, where both name the same port. Only what is as severe is
 a cause. A check with `UNSEEN = True` is about why its sources could not be seen, and is asked then, too.
 Modules that begin with `_` are not checks. A finding is silenced by `ignore: {rule: reason}` of its
-service, its project or its host; an `ignore` names lint rules, too, so no check is called like one that it may silence.
+service, its project or its host; an `ignore` names lint rules, too, so no check is called like one that it
+may silence.
 """
 
 from __future__ import annotations
