@@ -140,6 +140,11 @@ def routes(copy: Copy, reached: set[tuple[Visitor, str, int]]) -> Iterator[Probe
     first: dict[tuple[Visitor, int], str] = {}
     for visitor, to, port in sorted(reached, key=_loopback_first):
         first.setdefault((visitor, port), to)
+    proxies: dict[int, list[Visitor]] = {}
+    for visitor, port in first:
+        own = proxies.setdefault(port, [])
+        if is_within(visitor.address, server.proxies):
+            own.append(visitor)
     for (visitor, port), to in first.items():
         for site in server.sites:
             schemes = [("http", site.listen)]
@@ -147,9 +152,9 @@ def routes(copy: Copy, reached: set[tuple[Visitor, str, int]]) -> Iterator[Probe
                 schemes.append(("https", site.listen_tls))
             for scheme, listens in schemes:
                 if listens == port:
-                    yield from _pages_of(copy, visitor, to, port, scheme, site)
+                    yield from _pages_of(copy, visitor, to, port, scheme, site, proxies[port])
         if not server.names and port == server.listen:
-            yield from _pages_of(copy, visitor, to, port, "http", None)
+            yield from _pages_of(copy, visitor, to, port, "http", None, proxies[port])
 
 
 def _loopback_first(reached: tuple[Visitor, str, int]) -> tuple[bool, str]:
@@ -174,9 +179,15 @@ def _asks_password(copy: Copy, route: str) -> bool:
 
 
 def _pages_of(
-    copy: Copy, visitor: Visitor, to: str, port: int, scheme: str, site: Site | None
+    copy: Copy,
+    visitor: Visitor,
+    to: str,
+    port: int,
+    scheme: str,
+    site: Site | None,
+    proxies: list[Visitor],
 ) -> Iterator[Probe]:
-    """What is asked of one site; without one, of the team's own server."""
+    """What is asked of one site; without one, of the team's own server. `proxies`: those who reach it."""
     name = STRANGE_NAME
     if site is not None:
         name = _asked_name(site)
@@ -185,7 +196,7 @@ def _pages_of(
         if route.host != of_site:
             continue
         for password in (False, True) if route.auth_file else (False,):
-            for named in ("", *_named(copy, visitor, route)):
+            for named in ("", *_named(copy, visitor, route, proxies)):
                 yield Probe(
                     "route", visitor, "tcp", to, port, route.service, route.name, scheme, name,
                     _path(route), password, named,
@@ -207,14 +218,13 @@ def _path(route: Route) -> str:
     return f"{route.path}Call" if route.is_grpc else route.path
 
 
-def _named(copy: Copy, visitor: Visitor, route: Route) -> tuple[str, ...]:
+def _named(copy: Copy, visitor: Visitor, route: Route, proxies: list[Visitor]) -> tuple[str, ...]:
     """Whom the visitor names: a proxy everybody, where a route tells them from each other; the first proxy
     so everywhere; whoever is not to be believed the first and the last of them."""
     server = copy.host.server
     if server is None or not server.proxies:
         return ()
     everybody = [one.address for one in copy.sources.visitors if one.kind != "host"]
-    proxies = [one for one in copy.sources.visitors if is_within(one.address, server.proxies)]
     if visitor in (proxies if route.clients else proxies[:1]):
         return tuple(everybody)
     return everybody[0], everybody[-1]
