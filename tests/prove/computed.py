@@ -61,9 +61,9 @@ class Computed:
 
     def parties(self, probe: Probe) -> list[tuple[str, Visitor]]:
         """Those for whom a probe asks, by address, whoever decides about the answer last: who asks, and whom
-        a proxy names. nginx takes no proxy for a visitor whom another one names."""
+        a proxy names, be it another proxy."""
         found = [(self.address(probe), self._asking(probe))]
-        if probe.named and self._is_proxy(self.address(probe)) and not self._is_proxy(probe.named):
+        if probe.named and self._is_proxy(self.address(probe)):
             found.append((probe.named, self._named(probe.named)))
         return found
 

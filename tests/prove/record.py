@@ -48,7 +48,7 @@ def _is_real(ask: Ask) -> bool:
     if isinstance(ask, Command):
         return ask.words[0] in REAL
     if isinstance(ask, Files):
-        drop_ins = ask.folder.endswith(".d")
+        drop_ins = ask.folder.endswith(".service.d")
         return ask.read and ask.folder.startswith(REAL_FOLDERS) and not drop_ins
     return False
 

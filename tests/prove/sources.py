@@ -235,8 +235,16 @@ def _groups(
             yield text, f"zone{number}", sorted(here, key=_order)
             number += 1
     yield "world", "world", sorted(left, key=_order)
-    for link in interfaces(host):
-        yield f"by {link}", link, []
+    for place, link in enumerate(interfaces(host), 1):
+        yield f"by {link}", link, list(_proxies(host, place))
+
+
+def _proxies(host: Host, place: int) -> Iterator[Address]:
+    """A proxy of each network of proxies that has room for some: it may come by an interface, too."""
+    for text in () if host.server is None else host.server.proxies:
+        network = ipaddress.ip_network(text)
+        if network.num_addresses > 8:
+            yield network[network.num_addresses // 2 + place]
 
 
 def interfaces(host: Host) -> list[str]:

@@ -25,7 +25,10 @@ def test_what_is_changed_in_a_copy_is_seen() -> None:
     case = cases.shipped()["es-es-docker"]
     with Copy(case.host, case.files) as copy:
         copy.shell("ufw allow 5007/tcp; iptables -P INPUT ACCEPT")
+        copy.write(
+            "/etc/nginx/conf.d/portgen.conf", copy.files["nginx/conf.d/portgen.conf"] + "#\n"
+        )
         copy.shell("kill -9 $(ss -Htlnp 'sport = :5008' | grep -o 'pid=[0-9]*' | cut -d= -f2)")
         seen = record.seen_of(copy)
     rules = {one.rule for one in hosts.found(case.host, seen, case.files)}
-    assert rules == {"rule-wider", "firewall-off", "port-silent"}
+    assert rules == {"rule-wider", "firewall-off", "port-silent", "nginx-differs"}
