@@ -385,7 +385,15 @@ DOCKER = (
 # --- the firewall -----------------------------------------------------------------------------------
 
 UFW = (
-    fault("ufw is disabled", "firewall-off", None, "ufw disable", takes="firewall"),
+    fault(
+        "ufw is disabled",
+        "firewall-off",
+        None,
+        "ufw disable",
+        "postgresql",  # `expect` says who never may come to these two
+        "api-server",
+        takes="firewall",
+    ),
     fault(
         "a rule was deleted",
         "rule-missing",
