@@ -97,7 +97,10 @@ class Sources:
     def named(self, word: str) -> Source:
         """Whom a word stands for. Raises UnknownSourceError."""
         if word not in self._known:
-            self._known[word] = self._named(word)
+            found = self._named(word)
+            # Where zones cover a whole family, nobody is left of it who is in none.
+            some = tuple(visitor for visitor in found.visitors if visitor.addresses)
+            self._known[word] = found._replace(visitors=some)
         return self._known[word]
 
     def _named(self, word: str) -> Source:

@@ -219,3 +219,11 @@ def test_all_that_a_host_is_asked_about_by_itself() -> None:
         "neighbour of other",
         "host",
     ]
+
+
+def test_nobody_is_left_where_a_zone_is_everybody() -> None:
+    host = HOST.replace("lan: [192.168.0.0/16, 'fd00:1::/48']", "lan: [0.0.0.0/0, '::/0']")
+    plan = planned("web: {port: 5000, allow: [lan]}", host)
+    assert ways(plan, "lan", "web") == "port, container"
+    assert ways(plan, "any", "web") == "-"
+    assert ways(plan, "vpn", "web") == "port"
