@@ -238,9 +238,8 @@ class _Doors:
         if command is not None:
             address, number = address_of(command.to)
             places &= {address} if number in port.container_ports else set()
-        if (
-            service.via == "docker"
-        ):  # its program leads on by the same family where the container has it
+        if service.via == "docker":
+            # Its program leads on by the same family where the container has it.
             families = {family for family, _ in listener.at}
             same = {one for one in places if (6 if is_ipv6(one) else 4) in families}
             places = same or places
@@ -434,9 +433,7 @@ class _Doors:
             local[family] = self.kernels[family].to_host(packets)
         for family in FAMILIES:
             clients = meant.parts(family)
-            admissions = list(
-                planned.admitted_by_nginx(coming, self.nginx.proxies, clients, family)
-            )
+            admissions = list(planned.admitted_by_nginx(coming, self.nginx.proxies, meant, family))
             if family in local:
                 own = ranges.common(local[family].may, clients)
                 admissions.append(Admission(("host",), own))

@@ -53,9 +53,9 @@ def command(settings: Settings, from_: str | None, to: str | None, live: bool) -
     Sources are the zones of a host; `any`, an address in no zone and no project's network; each
     project's containers; a neighbour, which sends packets for a Docker network to the host; and the
     host itself. Ways are a port, a route, and the container's own address. The answer follows from
-    the inventory and holds once that is installed; ufw refuses what no rule
-    allows. With --live it follows from this host's firewall, sockets, containers and nginx files,
-    and only root sees all of them.
+    the inventory and holds once that is installed; ufw refuses what no rule allows. With --live it
+    follows from this host's firewall, sockets, containers and nginx files, and only root sees all
+    of them.
     """
     source, planned = chain.plan(settings)
     target = None if to is None else _target(planned, to)
@@ -253,27 +253,26 @@ def _print_answers(planned: Plan, source: Inventory, found: Sequence[Found], sty
     from portgen.review import reach_words
 
     alike: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
+    first: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}  # as the first of them has them
     for host, answers in found:
+        on = f"{host.name}/" if len(planned.hosts) > 1 else ""
         for answer in answers:
             name = answer.service.name
-            said = reached_words.said(answer)
-            ways = [f"by {way}" for way in reached_words.ways(answer)]
-            ways += reached_words.missing(answer)
-            if answer.source.unknown:
-                ways.append(answer.source.unknown)
-            ways += reach_words.reasons(planned, answer.service, source.at)
-            lines = tuple(line.replace(f"/{name}/", "/.../") for line in ways)
-            on = f"{host.name}/" if len(planned.hosts) > 1 else ""
-            alike.setdefault((answer.source.name, said, lines), []).append(on + name)
-    for number, ((source_name, said, lines), names) in enumerate(alike.items()):
+            lines = [f"by {way}" for way in reached_words.ways(answer)]
+            lines += reached_words.missing(answer)
+            if answer.reached == "unknown":
+                lines.append(answer.source.unknown)
+            lines += reach_words.reasons(planned, answer.service, source.at)
+            shared = tuple(line.replace(f"/{name}/", "/.../") for line in lines)
+            key = (answer.source.name, reached_words.said(answer), shared)
+            alike.setdefault(key, []).append(on + name)
+            first.setdefault(key, lines)
+    for number, (key, names) in enumerate(alike.items()):
+        source_name, said, shared = key
         if number:
             click.echo()
-        whole = (
-            tuple(line.replace("/.../", f"/{names[0]}/") for line in lines)
-            if len(names) == 1
-            else lines
-        )
         title = f"{source_name} -> {', '.join(names)}: {said}"
         click.echo(screen.heading(title, style), color=style.color)
         indent = "" if style.format == "markdown" else "  "
+        whole = first[key] if len(names) == 1 else shared
         _print_lines((indent + line for line in whole), style)

@@ -186,7 +186,7 @@ Allowed = Annotated[
 Visited = Annotated[
     str,
     Meta(
-        pattern=rf"^[A-Za-z0-9]([A-Za-z0-9:./ -]*[A-Za-z0-9:])?{END}",
+        pattern=rf"^[A-Za-z0-9:]([A-Za-z0-9:./ -]*[A-Za-z0-9:])?{END}",
         max_length=511,
         description="One or more words: `lan`, `neighbour of shop`, `project shop`, `box/web:5000`",
     ),

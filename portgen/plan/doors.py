@@ -45,7 +45,6 @@ Parts = Sequence[range]  # addresses as numbers, joined
 
 ELSEWHERE: tuple[Kind, ...] = ("outside", "neighbour")  # who comes from another machine
 BEYOND: tuple[Kind, ...] = (*ELSEWHERE, "containers")  # who is not the host itself
-EVERYBODY: tuple[Kind, ...] = (*BEYOND, "host")
 
 
 class Admission(NamedTuple):
@@ -132,10 +131,8 @@ class _Openings:
     def admissions(self, endpoint: Endpoint, address: str, family: int) -> tuple[Admission, ...]:
         """Whom they let in to a port of one of the host's addresses; "" for all of a family's."""
         sources = []
-        asked = (
-            self._by_port.get((endpoint.transport, endpoint.port), []) if not endpoint.last else []
-        )
-        for opening in (*asked, *self._ranges):
+        own = self._by_port.get((endpoint.transport, endpoint.port), [])
+        for opening in (*own, *self._ranges):
             if opening.endpoint.overlaps(endpoint) and opening.endpoint.address in ("", address):
                 sources.append(opening.source)
         key = (tuple(sources), family)
@@ -305,7 +302,7 @@ def _of_route(route: Route, server: Server, openings: _Openings) -> Iterator[Doo
         coming[family] = openings.admissions(endpoint, "", family)
     for family in FAMILIES:
         clients = meant.parts(family)
-        found = list(admitted_by_nginx(coming, server.proxies, clients, family))
+        found = list(admitted_by_nginx(coming, server.proxies, meant, family))
         if family in coming:
             found.append(Admission(("host",), clients))
         yield Door(
@@ -322,11 +319,16 @@ def _of_route(route: Route, server: Server, openings: _Openings) -> Iterator[Doo
 
 
 def admitted_by_nginx(
-    coming: Mapping[int, Sequence[Admission]], proxies: Sequence[str], clients: Parts, family: int
+    coming: Mapping[int, Sequence[Admission]],
+    proxies: Sequence[str],
+    meant: Meaning,
+    family: int,
 ) -> Iterator[Admission]:
-    """Visitors whom a route with these clients lets in, the host itself apart. `coming`: by family, who else
-    comes to nginx. A proxy names visitors, of either family: those of the route's `allow` are let in if some
-    proxy comes to nginx. The proxies themselves may name any."""
+    """Visitors of a family whom a route lets in, the host itself apart. `coming`: by family, who else comes
+    to nginx. A proxy names visitors, of either family: those of the route's `allow` are let in if some proxy
+    comes to nginx. So the proxies themselves get in wherever the route has any client at all."""
+    clients = meant.parts(family)
+    has_clients = any(meant.parts(one) for one in FAMILIES)
     for one in coming.get(family, ()):
         yield one._replace(addresses=ranges.common(one.addresses, clients))
     comes = False
@@ -335,7 +337,7 @@ def admitted_by_nginx(
         for one in (Admission(("host",), own(by)), *admissions):
             named = ranges.common(one.addresses, trusted)
             comes = comes or bool(named)
-            if named and by == family and clients:
+            if named and by == family and has_clients:
                 yield one._replace(addresses=named)
     if comes:
         yield Admission(ELSEWHERE, clients)

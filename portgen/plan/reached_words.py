@@ -61,9 +61,9 @@ def ways(answer: Answer) -> list[str]:
 
 
 def _where(door: Door) -> str:
-    return (
-        _place(door) if door.sure else f"{_place(door)}, unless a rule of the firewall keeps it out"
-    )
+    if door.sure:
+        return _place(door)
+    return f"{_place(door)}, unless a rule of the firewall keeps it out"
 
 
 def _place(door: Door) -> str:
@@ -92,13 +92,15 @@ def missing(answer: Answer) -> Iterator[str]:
 
 
 def part_name(part: Part) -> str:
-    """`IPv6`, `192.168.0.0/16`, `whoever comes by wg0 with IPv4`."""
+    """`192.168.0.0/16`, `whoever comes by wg0 with IPv4`; of most of a family `IPv6`."""
     visitor = part.visitor
     family = _BY_FAMILY[visitor.family]
     if visitor.interface:
         return f"whoever comes by {visitor.interface} with {family}"
-    parts = networks(visitor.family, visitor.addresses)
-    return parts[0] if len(parts) == 1 else family
+    count = sum(part.stop - part.start for part in visitor.addresses)
+    if count > 2 ** (31 if visitor.family == 4 else 127):
+        return family
+    return listed(networks(visitor.family, visitor.addresses), MOST)
 
 
 def networks(family: int, parts: Sequence[range]) -> list[str]:

@@ -13,8 +13,8 @@ from typing import Literal, NamedTuple
 from portgen.inventory import ranges
 from portgen.plan import doors, why
 from portgen.plan.doors import Door
-from portgen.plan.ports import Endpoint, PlannedPort
-from portgen.plan.types import Plan, Service
+from portgen.plan.ports import Endpoint
+from portgen.plan.types import KeyPath, Plan, Service
 from portgen.plan.visitors import Source, Sources, Visitor
 from portgen.plan.why import Cause
 
@@ -60,14 +60,13 @@ class Answer(NamedTuple):
 
 
 class Target(NamedTuple):
-    """What a word of `to` stands for: services of one host, or one port of a service. `is_project`: its
-    services, of which those that listen nowhere are left out."""
+    """What a word of `to` stands for: services of one host, or one port of a service. Of a project, those
+    that are active and listen."""
 
     word: str
     host: str
     services: tuple[Service, ...]
     endpoints: tuple[Endpoint, ...] = ()  # those that are meant; none: all of them
-    is_project: bool = False
 
 
 class UnknownTargetError(Exception):
@@ -203,7 +202,7 @@ def _project(plan: Plan, word: str) -> Target:
             for service in project.services:
                 if service.status == "active" and service.ports:
                     services.append(service)
-            return Target(word, project.host, tuple(services), is_project=True)
+            return Target(word, project.host, tuple(services))
     known = [_PROJECT + project.name for project in plan.projects]
     raise UnknownTargetError(word, "there is no such project", known)
 
@@ -212,8 +211,7 @@ def _project(plan: Plan, word: str) -> Target:
 
 
 class Reason(NamedTuple):
-    """What decides who comes by one way: the ports of a service that are alike, or a route. `place`: where
-    the inventory says it."""
+    """What decides who comes by one way: the ports of a service that are alike, or a route."""
 
     way: why.Way
     causes: tuple[Cause, ...]
@@ -234,21 +232,12 @@ def reasons(plan: Plan, service: Service) -> Iterator[Reason]:
         yield Reason(way, tuple(causes))
 
 
-def decided_at(reason: Reason, service: Service) -> tuple[str | int, ...]:
+def decided_at(reason: Reason, service: Service) -> KeyPath:
     """The place in the inventory at which a reason is written; without one, the service's entry."""
     for cause in reason.causes:
         if cause.key_path is not None:
             return cause.key_path
     return service.key_path
-
-
-def ports_of(service: Service, endpoints: Sequence[Endpoint]) -> tuple[PlannedPort, ...]:
-    """Those ports of a service that are meant; all where none is named."""
-    found = []
-    for port in service.ports:
-        if not endpoints or any(port.endpoint.overlaps(endpoint) for endpoint in endpoints):
-            found.append(port)
-    return tuple(found)
 
 
 def doors_of(known: Mapping[str, Sequence[Door]], service: Service) -> Sequence[Door]:

@@ -98,3 +98,16 @@ def test_what_decides_of_services_that_are_alike_is_said_once() -> None:
     text = run("--from", "any").output
     assert text.count("-> hub-dashboard, variances-dashboard") == 1
     assert "by the route /dashboard/.../ at port 443" in text
+
+
+def test_a_routes_name_is_the_services_own_on_each_of_several_hosts(tmp_path: Path) -> None:
+    (tmp_path / "inventory.yaml").write_text(
+        "version: 1\n"
+        "hosts: {box: {nginx: {server_name: box.example.com, allow: [any]}}, other: {}}\n"
+        "projects:\n"
+        "  p: {host: box, services: {web: {port: 5000, via: process, route: /api/web/}}}\n",
+        encoding="utf-8",
+    )
+    text = run("--to", "web", "--from", "any", folder=tmp_path).output
+    assert "any -> box/web: yes" in text
+    assert "by the route /api/web/ at port 80" in text

@@ -307,6 +307,7 @@ def _true_sentence(content: Content, chance: random.Random) -> None:
                 {"from": "any", "to": "project dashboard", "reach": True},
                 {"from": "any", "to": "es-docker/postgresql:5432", "reach": False},
                 {"from": "0.0.0.0/0", "to": "postgresql", "reach": False},
+                {"from": "::/0", "to": "postgresql", "reach": False},
                 {"from": of_lan(chance), "to": "api-server", "reach": True},
                 {"from": "dashboard", "to": "api-server", "reach": False},
                 {"from": "neighbour of dashboard", "to": "api-server", "reach": False},

@@ -227,3 +227,19 @@ def test_nobody_is_left_where_a_zone_is_everybody() -> None:
     assert ways(plan, "lan", "web") == "port, container"
     assert ways(plan, "any", "web") == "-"
     assert ways(plan, "vpn", "web") == "port"
+
+
+def test_a_proxy_of_one_family_may_name_a_visitor_of_the_other() -> None:
+    host = HOST.replace(
+        "allow: [any]", "allow: [203.0.113.0/24], client_ip: {from: [203.0.113.0/24]}"
+    )
+    plan = planned("web: {port: 5000, route: {path: /web/, allow: ['fd00::/8']}}", host)
+    assert ways(plan, "203.0.113.9", "web") == "route"
+    assert ways(plan, "198.51.100.9", "web") == "-"
+
+
+def test_a_part_that_is_several_networks_is_named_by_them() -> None:
+    plan = planned("web: {port: 5000, via: process, allow: [172.16.0.0/13]}")
+    answer = asked(plan, "172.16.0.0/12", "web")
+    (said, *_) = [text for text in reached_words.missing(answer) if "of 172.16.0.0/13" in text]
+    assert said.endswith("only 172.16.0.0/13")

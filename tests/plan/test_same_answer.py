@@ -95,8 +95,8 @@ def test_whoever_newly_gets_in_is_in_the_review(old: dict[str, Any], new: dict[s
             if source.kind in ("zone", "any"):
                 for service in host.services:
                     if gets_in_newly(was, host, source, service):
-                        told = {(host.name, service.name), (host.name, NGINX)} & reported
-                        assert told, (host.name, source.name, service.name)
+                        either = {(host.name, service.name), (host.name, NGINX)}
+                        assert either & reported, (host.name, source.name, service.name)
 
 
 def exposed(before: Plan, after: Plan) -> set[tuple[str, str]]:

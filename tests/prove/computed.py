@@ -4,7 +4,7 @@ In: the doors of each service, as `portgen.plan.doors` makes them of a plan, or 
 copy. Out: for a probe the labels of those who let its visitor in.
 
 Of a live host a door may be not sure: then it says who may get in, and not that they do. Somebody else at a
-service's port, or behind its route, is no door of the service's.
+service's port, or behind its route, is not a door of the service.
 
 A door says nothing of each single address of the host. So a visitor from elsewhere is let in at every address
 that the door is at, the host itself at one of them; and a neighbour, who may also knock at 127.0.0.1 and
