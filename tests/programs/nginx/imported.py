@@ -1,7 +1,7 @@
 """A team's nginx before and after an import: the same questions to the real program, and who answers.
 
 Run as a program in a network namespace of its own, where ports 80 and 443 are free. It says as JSON what came
-of each configuration: `unshare -n python -m tests.programs.nginx.imported NGINX FOLDER < CONFIGURATIONS`.
+of a configuration: `unshare -n python -m tests.programs.nginx.imported NGINX FOLDER < FILES`.
 """
 
 from __future__ import annotations
@@ -234,7 +234,7 @@ def _running(running: Nginx) -> Iterator[None]:
 
 
 def main(program: str, folder: Path) -> dict[str, object]:
-    """What came of each configuration on stdin."""
+    """What came of the configuration on stdin: its files, by path."""
     commands = ["link set lo up"]
     for server, sources in VISITORS.items():
         for address in (server, *sources):
@@ -244,13 +244,10 @@ def main(program: str, folder: Path) -> dict[str, object]:
         subprocess.run(["ip", *command.split()], check=True)
     applications = [Application(str(port), port) for port in PORTS]
     crt, key = certificate(folder)
-    found: dict[str, object] = {}
-    for number, (name, files) in enumerate(json.load(sys.stdin).items()):
-        filled = {
-            path: text.replace("TLS;", f"ssl_certificate {crt};\nssl_certificate_key {key};")
-            for path, text in files.items()
-        }
-        found[name] = compared(program, folder / str(number), filled)
+    filled = {}
+    for path, text in json.load(sys.stdin).items():
+        filled[path] = text.replace("TLS;", f"ssl_certificate {crt};\nssl_certificate_key {key};")
+    found = compared(program, folder, filled)
     for application in applications:
         application.stop()
     return found

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -183,19 +184,28 @@ CONFIGURATIONS: dict[str, str | dict[str, str]] = {
 CLOSED = ("", "404")
 
 
-@pytest.fixture(scope="module")
-def compared(
-    need: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, dict[str, Any]]:
-    """Each configuration, asked before and after."""
+@pytest.mark.parametrize("name", CONFIGURATIONS)
+def test_visitors_come_where_they_came(
+    need: Callable[[str], str], tmp_path: Path, name: str
+) -> None:
+    """What is listed as a difference may be one: `/app` is sent to `/app/`, and http to https. portgen's
+    servers answer to no unknown name."""
+    one = _compared(need, tmp_path, CONFIGURATIONS[name])
+    wrong = {}
+    for question, (before, after) in one["differs"].items():
+        if not _is_listed(question, before, after, one["listed"]):
+            wrong[question] = (before, after)
+    assert wrong == {}, one["steps"]
+
+
+def _compared(
+    need: Callable[[str], str], folder: Path, files: str | dict[str, str]
+) -> dict[str, Any]:
+    """A configuration, asked before and after."""
     program, unshare, _ = need("nginx"), need("unshare"), need("ip")
     if subprocess.run([unshare, "-n", "true"], check=False, capture_output=True).returncode != 0:
         missing("a network namespace of its own needs root")
-    given = {
-        name: {"conf.d/site.conf": files} if isinstance(files, str) else files
-        for name, files in CONFIGURATIONS.items()
-    }
-    folder = tmp_path_factory.mktemp("imported")
+    given = {"conf.d/site.conf": files} if isinstance(files, str) else files
     command = [unshare, "-n", sys.executable, "-m", "tests.programs.nginx.imported"]
     done = subprocess.run(
         [*command, program, str(folder)],
@@ -207,20 +217,8 @@ def compared(
         cwd=REPOSITORY,
     )
     assert done.returncode == 0, done.stderr
-    found: dict[str, dict[str, Any]] = json.loads(done.stdout)
+    found: dict[str, Any] = json.loads(done.stdout)
     return found
-
-
-@pytest.mark.parametrize("name", CONFIGURATIONS)
-def test_visitors_come_where_they_came(compared: dict[str, dict[str, Any]], name: str) -> None:
-    """What is listed as a difference may be one: `/app` is sent to `/app/`, and http to https. portgen's
-    servers answer to no unknown name."""
-    wrong = {}
-    one = compared[name]
-    for question, (before, after) in one["differs"].items():
-        if not _is_listed(question, before, after, one["listed"]):
-            wrong[question] = (before, after)
-    assert wrong == {}, one["steps"]
 
 
 def _is_listed(question: str, before: str, after: str, listed: list[str]) -> bool:
