@@ -15,7 +15,7 @@ from portgen.formats import nginx
 from portgen.formats.filtering import addresses
 from portgen.formats.nginx import Node
 from portgen.plan import facts
-from portgen.plan.doors import Door
+from portgen.plan.door import Door
 from portgen.plan.live import InstalledFile
 from portgen.plan.ports import Endpoint, is_ipv6
 from portgen.plan.routes import Route

@@ -15,7 +15,7 @@ from portgen.settings import Settings, Style
 
 if TYPE_CHECKING:
     from portgen.inventory.source import Source as Inventory
-    from portgen.plan.doors import Door
+    from portgen.plan.door import Door
     from portgen.plan.reaching import Answer, Target
     from portgen.plan.types import Host, Plan, Service
     from portgen.plan.visitors import Source, Sources
@@ -80,9 +80,9 @@ class _Doors(NamedTuple):
 
 
 def _planned(planned: Plan) -> list[_Doors]:
-    from portgen.plan import doors
+    from portgen.plan import relays
 
-    return [_Doors(host, doors.of(host)) for host in planned.hosts]
+    return [_Doors(host, relays.doors_of(planned, host)) for host in planned.hosts]
 
 
 def _live(settings: Settings, planned: Plan, target: Target | None) -> list[_Doors]:

@@ -51,7 +51,10 @@ DESTINATION = f"^({_END_OF_FORWARDER}:{_PORT}|unix:{SOCKET_PATH}){END}"
 # Words of ufw's: where one of them is an interface's name, ufw refuses its rule or, of `out`, makes another.
 UFW_WORDS = ("app", "comment", "from", "in", "log", "log-all", "out", "port", "proto", "to")
 # As Linux has it, without what ufw or a shell takes for something else; not the loopback one.
-INTERFACE = f"^(?!(lo|{'|'.join(UFW_WORDS)}){END})[A-Za-z0-9][A-Za-z0-9_.-]{{0,14}}{END}"
+# docker's own links: of networks, and of single containers.
+DOCKERS = f"^(docker0|docker_gwbridge|br-[0-9a-f]{{12}}|veth[0-9a-f]{{7}}){END}"
+_NO_INTERFACE = f"(lo|{'|'.join(UFW_WORDS)}){END}|{DOCKERS.removeprefix('^')}"
+INTERFACE = f"^(?!{_NO_INTERFACE})[A-Za-z0-9][A-Za-z0-9_.-]{{0,14}}{END}"
 
 _NO_SUCH_DAY = r"0000|[0-9]{4}-(02|04|06|09|11)-31|[0-9]{4}-02-30"
 DATE = f"^(?!{_NO_SUCH_DAY})[0-9]{{4}}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01]){END}"

@@ -153,8 +153,9 @@ def _add_what_types_do_not_say(components: dict[str, Schema], rules: Rules) -> N
     services["type"] = ["object", "null"]  # `services:` with nothing below it
     project["allOf"] = [_a_default_route_in_use(), _forwarders_need_a_network()]
     _refuse_name(services, "nginx")
-    _refuse_name(host["properties"]["zones"], "any")
-    _refuse_name(inventory["properties"]["projects"], "any")
+    for name in ("any", "host"):
+        _refuse_name(host["properties"]["zones"], name)
+        _refuse_name(inventory["properties"]["projects"], name)
 
     nginx = host["properties"]["nginx"]
     _refuse_placeholders(nginx["properties"]["server_name"])

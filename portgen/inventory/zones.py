@@ -70,6 +70,9 @@ def _interface(raw: dict[Any, Any]) -> str:
         raise Refused(f"{name!r} is not the name of an interface", "such as tailscale0")
     if name == "lo":
         raise Refused("lo is the host itself, which may always come", "leave it out")
+    if re.match(patterns.DOCKERS, name):
+        hint = "name the project whose containers are meant, where `allow` takes it"
+        raise Refused(f"{name} is a link of docker's: whoever comes by it is a container", hint)
     if name in patterns.UFW_WORDS:
         hint = f"rename the interface, such as to {name}0, or write the networks behind it"
         raise Refused(f"`{name}` is a word of ufw's, which has no rule for such an interface", hint)

@@ -1,12 +1,12 @@
-"""Addresses: which fixed ones are free, which one a new service gets, and which two can't listen on one
-port.
+"""Addresses: which fixed ones are free, which one a new service gets, which two can't listen on one port, and
+which host has one.
 
 In: a plan or a project, or two addresses. Out: addresses, or yes or no. Pure.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from portgen.inventory.networks import Address4
 from portgen.plan.networks import share_network
@@ -103,3 +103,23 @@ def collide(one: str, other: str) -> bool:
     if EVERYWHERE not in (one, other):
         return False
     return not is_ipv6(one) and not is_ipv6(other)
+
+
+def homes(plan: Plan) -> dict[str, list[str]]:
+    """The hosts that have an address, by the address; of loopback none."""
+    found: dict[str, list[str]] = {}
+    for host in plan.hosts:
+        for address in host.known_addresses:
+            found.setdefault(address, []).append(host.name)
+    return found
+
+
+def hosts_behind(service: Service, known: Mapping[str, Sequence[str]]) -> Sequence[str]:
+    """The hosts to which a forwarder's `to` may lead, of those that have its address: its own, if that is one
+    of them."""
+    if service.to is None:
+        return ()
+    hosts = known.get(service.to.host, ())
+    if service.to.is_local or service.host in hosts:
+        return (service.host,)
+    return hosts

@@ -15,18 +15,24 @@ datagram:
   there, at the container's own address, unless the guard closes that. By IPv6 docker lets nobody in there
   whom the published port keeps out.
 - A route is for whoever may reach nginx's port and is in its `allow`. A proxy in `client_ip` may name any
-  visitor; so where proxies may come, everybody comes by them.
+  visitor; so where proxies may come, everybody comes by them. Where the team has a server of its own, it may
+  be at the port of a service, too, which is a program of the host and speaks http.
+- A few datagrams are let in by ufw's own rules, before all others: `_LET_IN`.
+- Forwarders that lead to another service are ways to that one: `relays`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from portgen.formats.filtering import addresses, everyone
 from portgen.inventory import ranges
 from portgen.plan import facts, of_plan
+from portgen.plan.door import BEYOND, ELSEWHERE, Admission, Door, Parts
+from portgen.plan.networks import default_network
 from portgen.plan.ports import (
+    EVERYWHERE,
     EVERYWHERE6,
     Endpoint,
     PlannedPort,
@@ -37,77 +43,40 @@ from portgen.plan.ports import (
 from portgen.plan.reach import ANY
 from portgen.plan.routes import Route
 from portgen.plan.servers import Server
-from portgen.plan.types import Host, KeyPath, Network, Opening, Service
-from portgen.plan.visitors import FAMILIES, Kind, Visitor
+from portgen.plan.types import Host, Network, Opening, Service
+from portgen.plan.visitors import FAMILIES, Kind
 
-Way = Literal["port", "container", "route"]
-Parts = Sequence[range]  # addresses as numbers, joined
-
-ELSEWHERE: tuple[Kind, ...] = ("outside", "neighbour")  # who comes from another machine
-BEYOND: tuple[Kind, ...] = (*ELSEWHERE, "containers")  # who is not the host itself
-
-
-class Admission(NamedTuple):
-    """Addresses that a door lets in. `kinds`: how they have to come. `interface`: by which one; None: by
-    any. `network`: only containers, or neighbours, of this Docker network; "" for all."""
-
-    kinds: tuple[Kind, ...]
-    addresses: Parts
-    interface: str | None = None
-    network: str = ""
-
-    def is_for(self, visitor: Visitor) -> bool:
-        """Whether a visitor comes in this way."""
-        if visitor.kind not in self.kinds or self.network not in ("", visitor.network):
-            return False
-        return self.interface is None or self.interface == visitor.interface
-
-
-class Door(NamedTuple):
-    """One way to one service, by one family. `endpoint`: where a visitor knocks: the host's port, nginx's,
-    or the container's own, with its address (none where docker chooses it). `port`: to which of the service's
-    ports it leads. `route`: its name. `password`: whether nginx asks for one. `key_path`: where the inventory
-    says who may come by it. `sure`: whether all whom it lets in surely get in; a rule of a live host may ask
-    for something that nobody here can answer."""
-
-    service: str
-    way: Way
-    family: int
-    endpoint: Endpoint
-    port: Endpoint
-    admissions: tuple[Admission, ...]
-    key_path: KeyPath
-    route: str = ""
-    password: bool = False
-    sure: bool = True
-
-    def let_in(self, visitor: Visitor) -> list[range]:
-        """Those of a visitor's addresses that get through."""
-        if visitor.family != self.family:
-            return []
-        found: list[range] = []
-        for admission in self.admissions:
-            if admission.is_for(visitor):
-                found += ranges.common(admission.addresses, visitor.addresses)
-        return ranges.joined(found)
+# What the rules of ufw's package let in, whatever the inventory says: by the port, to which address, and from
+# which. That is mDNS and SSDP, and the answers to a DHCP client, which have to come from a certain port.
+# Source: /etc/ufw/before.rules and before6.rules of ufw 0.36.
+_LET_IN = {
+    4: {
+        68: ("", "0.0.0.0/0"),
+        1900: ("239.255.255.250", "0.0.0.0/0"),
+        5353: ("224.0.0.251", "0.0.0.0/0"),
+    },
+    6: {546: ("", "fe80::/10"), 1900: ("ff02::f", "::/0"), 5353: ("ff02::fb", "::/0")},
+}
 
 
 def of(host: Host) -> dict[str, list[Door]]:
-    """The doors of each active service of a host, by its name."""
+    """The doors of each active service of a host, by its name; not those through another one."""
     openings = _Openings(host.openings)
     guards = _Guards(host)
     networks = {project.name: project.network for project in host.projects}
+    programs = _programs(host, openings)
     found: dict[str, list[Door]] = {}
     for service in host.services:
         own = found.setdefault(service.name, [])
         network = networks[service.project]
         for port in service.ports:
             own += _of_port(service, port, openings, guards)
+            own += _let_in_by_ufw(service, port)
             if service.has_mapping:
                 own += _of_container(service, port, network, guards)
         for route in service.routes:
             if host.server is not None:
-                own += _of_route(route, host.server, openings)
+                own += _of_route(route, host.server, openings, programs)
     return found
 
 
@@ -206,6 +175,30 @@ def _of_port(
         )
 
 
+def _let_in_by_ufw(service: Service, port: PlannedPort) -> Iterator[Door]:
+    """What comes to a program of the host by a rule of ufw's package. Whether one gets it depends on what it
+    asks the kernel for, and of a DHCP client on who sends it."""
+    endpoint = port.endpoint
+    if endpoint.transport != "udp" or (service.via == "docker" and service.to is None):
+        return
+    for address, family in _listening(service, port):
+        for number, (to, source) in _LET_IN[family].items():
+            # A program at one address gets no datagrams to a group.
+            is_met = not to or address in (EVERYWHERE, EVERYWHERE6)
+            if number not in endpoint.ports or is_loopback(address) or not is_met:
+                continue
+            yield Door(
+                service=service.name,
+                way="port",
+                family=family,
+                endpoint=Endpoint(number, "udp", 0, to or endpoint.address),
+                port=endpoint,
+                admissions=(Admission(BEYOND, [addresses(source)]),),
+                key_path=port.allow_path,
+                sure=False,
+            )
+
+
 def _listening(service: Service, port: PlannedPort) -> Iterator[tuple[str, int]]:
     """The addresses at which a port is there, each with its family: `::` is both, unless docker publishes
     it, which has an address of each."""
@@ -225,20 +218,22 @@ def _of_container(
     service: Service, port: PlannedPort, network: Network | None, guards: _Guards
 ) -> Iterator[Door]:
     """The container's own port: for those beside it, for the host, and for a neighbour where docker lets
-    it in."""
-    if network is None:
-        return
+    it in. Without a network it is in the one that compose makes, which is of IPv4."""
+    families: Sequence[int] = (4,)
+    name, place = default_network(service.project), service.key_path
+    if network is not None:
+        families = FAMILIES if network.subnet6 is not None else (4,)
+        name, place = network.name, network.key_path
     inside = Endpoint.over(port.container_ports, port.transport)
-    families = FAMILIES if network.subnet6 is not None else (4,)
     for family in families:
         found = [
             Admission(("host",), everyone(family)),
-            Admission(("containers",), everyone(family), network=network.name),
+            Admission(("containers",), everyone(family), network=name),
         ]
         is_published = service.via == "docker" and family == 4
         is_published = is_published and not is_ipv6(port.published_at[0])
         if is_published and not guards.closes_address(service):
-            found.append(Admission(("neighbour",), everyone(family), network=network.name))
+            found.append(Admission(("neighbour",), everyone(family), network=name))
         address = ""
         if family == 4 and service.address is not None:
             address = str(service.address)
@@ -249,7 +244,7 @@ def _of_container(
             endpoint=inside._replace(address=address),
             port=port.endpoint,
             admissions=tuple(found),
-            key_path=network.key_path,
+            key_path=place,
         )
 
 
@@ -257,28 +252,43 @@ def _of_container(
 
 
 class Meaning(NamedTuple):
-    """Who may use a route that everybody reaches. `clients` empty: everybody."""
+    """Who may use a route that everybody reaches. `clients` empty: everybody. `sure`: whether they may for
+    certain."""
 
     clients: tuple[str, ...]
-    closed: bool
     password: bool
+    sure: bool = True
 
     def parts(self, family: int) -> Parts:
         """Its clients of a family."""
         return of_family(self.clients, family) if self.clients else everyone(family)
 
 
-def meaning(route: facts.Route) -> Meaning:
-    """Who may use it, as nginx has it."""
+def meanings(route: facts.Route) -> Iterator[Meaning]:
+    """Who may use it, as nginx has it: those of one meaning, or of another."""
     clients = () if "all" in route.clients else route.clients
-    return Meaning(clients, route.closed, route.auth_file is not None)
+    password, sure = route.auth_file is not None, not route.undecided
+    if "include" in route.undecided:  # it may say anything
+        yield Meaning((), password=False, sure=False)
+    elif not route.either or not (clients or route.closed):
+        if not route.closed:
+            yield Meaning(clients, password, sure)
+    else:
+        # An address is enough. So is a password, or what else nginx asks for.
+        if not route.closed:
+            yield Meaning(clients, password=False, sure=sure)
+        if password:
+            yield Meaning((), password, sure)
+        if not sure:
+            yield Meaning((), password=False, sure=False)
 
 
-def _meaning(route: Route) -> Meaning:
+def _meanings(route: Route) -> Iterator[Meaning]:
     """As nginx has it: raw directives may say more of it."""
-    if not route.extra:
-        return Meaning(route.clients, route.closed, route.auth_file is not None)
-    return meaning(of_plan.of_route(route))
+    if route.extra:
+        yield from meanings(of_plan.of_route(route))
+    elif not route.closed:
+        yield Meaning(route.clients, route.auth_file is not None)
 
 
 def site_endpoint(route: Route, server: Server) -> Endpoint:
@@ -292,19 +302,48 @@ def site_endpoint(route: Route, server: Server) -> Endpoint:
     return Endpoint(number, "tcp")
 
 
-def _of_route(route: Route, server: Server, openings: _Openings) -> Iterator[Door]:
-    meant = _meaning(route)
-    if meant.closed:
-        return
+Coming = dict[int, list[Admission]]  # who comes to nginx, by family
+
+
+def _programs(host: Host, openings: _Openings) -> Coming:
+    """Who comes to some program of the host that speaks http: one may be nginx with the team's own server."""
+    found: Coming = {}
+    if host.server is None or host.server.names:
+        return found
+    for service in host.services:
+        for port in service.ports:
+            if service.via in ("process", "host") and port.speaks_http:
+                for address, family in _listening(service, port):
+                    let_in = openings.admissions(port.endpoint, address, family)
+                    found.setdefault(family, []).extend(let_in)
+    return found
+
+
+def _of_route(
+    route: Route, server: Server, openings: _Openings, programs: Coming
+) -> Iterator[Door]:
     endpoint = site_endpoint(route, server)
-    coming = {}
+    coming: Coming = {}
     for family in FAMILIES if server.ipv6 else (4,):
-        coming[family] = openings.admissions(endpoint, "", family)
+        coming[family] = list(openings.admissions(endpoint, "", family))
+    for meant in _meanings(route):
+        yield from _by_nginx(route, server, endpoint, meant, coming)
+        if programs and not route.host:
+            perhaps = meant._replace(sure=False)
+            yield from _by_nginx(route, server, endpoint, perhaps, programs)
+
+
+def _by_nginx(
+    route: Route,
+    server: Server,
+    endpoint: Endpoint,
+    meant: Meaning,
+    coming: Coming,
+) -> Iterator[Door]:
     for family in FAMILIES:
-        clients = meant.parts(family)
         found = list(admitted_by_nginx(coming, server.proxies, meant, family))
         if family in coming:
-            found.append(Admission(("host",), clients))
+            found.append(Admission(("host",), meant.parts(family)))
         yield Door(
             service=route.service,
             way="route",
@@ -315,6 +354,7 @@ def _of_route(route: Route, server: Server, openings: _Openings) -> Iterator[Doo
             key_path=route.key_path,
             route=route.name,
             password=meant.password,
+            sure=meant.sure,
         )
 
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
-from portgen.plan import doors as planned_doors
-from portgen.plan import reaching
-from portgen.plan.doors import Door
+from portgen.plan import reaching, relays
+from portgen.plan.door import Door
 from portgen.plan.expectations import Expectation
 from portgen.plan.reaching import Answer, Target, UnknownTargetError
 from portgen.plan.types import Host, KeyPath, Plan, Service
@@ -68,7 +67,7 @@ class _Host:
     def __init__(self, plan: Plan, host: Host, doors: Mapping[str, Sequence[Door]] | None) -> None:
         self._plan = plan
         self._sources = Sources(plan, host)
-        self._doors = planned_doors.of(host) if doors is None else doors
+        self._doors = relays.doors_of(plan, host) if doors is None else doors
 
     def broken(self, expectation: Expectation, target: Target) -> Iterator[Broken]:
         try:

@@ -53,7 +53,8 @@ class Unit(Struct, frozen=True):
 
 
 class Route(Struct, frozen=True):
-    """A location. `clients` empty: everybody who reaches nginx."""
+    """A location. `clients` empty: everybody who reaches nginx. `either`: an address is enough, or else a
+    password. `undecided`: directives of which nobody here knows whom they let in."""
 
     path: str
     strip: bool
@@ -68,6 +69,8 @@ class Route(Struct, frozen=True):
     rewrite: bool = False
     tls_name: str | None = None  # which name the backend's certificate must have
     verify: str | None = None  # the CA that says so; None: nobody looks
+    either: bool = False
+    undecided: tuple[str, ...] = ()
 
 
 class Mapped(NamedTuple):

@@ -8,7 +8,7 @@ among `Route.directives`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from portgen.formats.nginx import Node
@@ -33,6 +33,29 @@ INHERITED = frozenset({
     "proxy_ssl_name",
     "proxy_ssl_trusted_certificate",
     "proxy_ssl_verify",
+    "satisfy",
+})  # fmt: skip
+# Who gets through they decide by what nobody here can answer.
+_DECIDING = frozenset({
+    "access_by_lua_block",
+    "access_by_lua_file",
+    "allow",
+    "auth_basic",
+    "auth_digest",
+    "auth_jwt",
+    "auth_pam",
+    "auth_request",
+    "deny",
+    "if",
+    "include",
+    "internal",
+    "js_access",
+    "limit_except",
+    "perl",
+    "return",
+    "rewrite",
+    "set_real_ip_from",
+    "try_files",
 })  # fmt: skip
 _READ_TIMEOUT = 60  # seconds: nginx's own
 _PASS = re.compile(r"(?P<scheme>https?|grpcs?)://(?P<server>unix:[^:]+|[^/]*):?(?P<uri>/.*)?")
@@ -127,8 +150,21 @@ def meaning(path: str, own: Sequence[Node], inherited: Around | None = None) -> 
         rewrite=rewrite,
         tls_name=tls_name,
         verify=verify,
+        either=_is_either(settings.get("satisfy")),
+        undecided=_undecided(own, known),
     )
     return Meaning(route, passes, port)
+
+
+def _is_either(satisfy: Node | None) -> bool:
+    """Whether an address in `allow` is enough, or else a password."""
+    return satisfy is not None and satisfy.words[1:] == ("any",)
+
+
+def _undecided(own: Iterable[Node], known: Collection[int]) -> tuple[str, ...]:
+    """The directives that decide who gets through, but for those that are understood, each once."""
+    names = [node.name for node in own if node.name in _DECIDING and id(node) not in known]
+    return tuple(dict.fromkeys(names))
 
 
 def _value(settings: dict[str, Node], name: str, understood: list[Node]) -> str | None:

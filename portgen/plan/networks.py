@@ -156,3 +156,19 @@ def share_network(one: Project, other: Project) -> bool:
     if one.network is None or other.network is None or one.host != other.host:
         return False
     return one.network.name == other.network.name
+
+
+def hides_containers(project: Project) -> bool:
+    """Whether it has containers at addresses that nobody knows."""
+    if project.network is not None and project.network.subnets:
+        return False
+    for service in project.services:
+        if service.via == "docker" and service.status == "active" and service.ports:
+            return True
+    return False
+
+
+def default_network(project: str) -> str:
+    """The Docker network that compose makes for a project's containers where the inventory has none. Its
+    real name begins with that of compose's project, which nobody knows here."""
+    return f"{project}_default"

@@ -10,7 +10,7 @@ import ipaddress
 from collections.abc import Iterator, Sequence
 
 from portgen.plan import reaching
-from portgen.plan.doors import Door
+from portgen.plan.door import Door
 from portgen.plan.expecting import Broken
 from portgen.plan.reach import in_words
 from portgen.plan.reaching import Answer, Part

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from portgen.inventory import ranges
-from portgen.plan import doors, why
-from portgen.plan.doors import Door
+from portgen.plan import relays, why
+from portgen.plan.door import Door
 from portgen.plan.ports import Endpoint
 from portgen.plan.types import KeyPath, Plan, Service
 from portgen.plan.visitors import Source, Sources, Visitor
@@ -106,7 +106,7 @@ def of_service(plan: Plan, service: Service) -> list[Answer]:
     host = plan.host(service.host)
     if host is None or service.status != "active" or not service.ports:
         return []
-    own = doors_of(doors.of(host), service)
+    own = doors_of(relays.doors_of(plan, host), service)
     return [answer(source, service, own) for source in Sources(plan, host).every]
 
 

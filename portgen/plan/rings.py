@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from portgen.inventory.destinations import Destination
-from portgen.plan.addresses import collide
+from portgen.plan.addresses import collide, homes, hosts_behind
 from portgen.plan.ports import PlannedPort, Transport
 from portgen.plan.types import Plan, Service
 
@@ -57,17 +57,11 @@ def _next_ones(plan: Plan, forwarders: list[_Forwarder]) -> list[int | None]:
     for number, one in enumerate(forwarders):
         place = one.service.host, one.port.port, one.port.transport
         at_place.setdefault(place, []).append(number)
-    homes: dict[str, list[str]] = {}  # the hosts that have an address
-    for host in plan.hosts:
-        for address in host.known_addresses:
-            homes.setdefault(address, []).append(host.name)
+    known = homes(plan)
     found: list[int | None] = []
     for one in forwarders:
-        hosts = homes.get(one.to.host, [])
-        if one.to.is_local or one.service.host in hosts:
-            hosts = [one.service.host]
         listening: list[int] = []
-        for home in hosts:
+        for home in hosts_behind(one.service, known):
             listening += at_place.get((home, one.to.port, one.port.transport), [])
         reached = (n for n in listening if collide(forwarders[n].port.bind, one.to.host))
         found.append(next(reached, None))

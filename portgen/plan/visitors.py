@@ -11,7 +11,8 @@ from typing import Literal, NamedTuple
 
 from portgen.formats.filtering import addresses, everyone
 from portgen.inventory import ranges
-from portgen.plan.ports import LOOPBACK6, interface_of, is_ipv6
+from portgen.plan.networks import default_network, hides_containers
+from portgen.plan.ports import LOOPBACK6, interface_of, is_ipv6, is_loopback
 from portgen.plan.reach import ALL_IPV4, ALL_IPV6, ANY
 from portgen.plan.sources import cidr_of
 from portgen.plan.types import Host, KeyPath, Network, Plan, Project
@@ -22,11 +23,12 @@ NEIGHBOUR = "neighbour of "  # a project's name comes behind it
 Kind = Literal["outside", "containers", "neighbour", "host"]
 FAMILIES = (4, 6)
 
-# Addresses that no visitor from elsewhere has: of this host, of one link, of many hosts.
+# Addresses that no visitor from elsewhere has: of this host, or of many hosts. A neighbour may come by the
+# address that it has on a link alone.
 # https://www.iana.org/assignments/iana-ipv4-special-registry/
 _NOBODYS = {
-    4: ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3"),
-    6: ("::/127", "fe80::/10", "ff00::/8"),
+    4: ("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3"),
+    6: ("::/127", "ff00::/8"),
 }
 _LOOPBACK = {4: "127.0.0.0/8", 6: f"{LOOPBACK6}/128"}
 
@@ -72,12 +74,17 @@ class Sources:
 
     def __init__(self, plan: Plan, host: Host) -> None:
         self._host = host
+        self._hosts = {one.name: one for one in plan.hosts}
         self._projects = {project.name: project for project in plan.projects}
-        self._networks = _networks(host)
+        self._networks = networks_of(host)
         self._families = FAMILIES if host.ipv6 else (4,)
-        self._of_networks = {
-            family: ranges.joined(part for _, part in self._networks[family]) for family in FAMILIES
-        }
+        self._of_networks: dict[int, list[range]] = {}
+        self._own: dict[int, list[range]] = {}
+        for family in FAMILIES:
+            self._of_networks[family] = ranges.joined(part for _, part in self._networks[family])
+            own = [one for one in host.known_addresses if is_ipv6(one) == (family == 6)]
+            self._own[family] = ranges.joined([addresses(_LOOPBACK[family]), *map(addresses, own)])
+        self._strange: dict[int, Visitor] = {}
         self._known: dict[str, Source] = {}
 
     @property
@@ -85,13 +92,14 @@ class Sources:
         """All that a host is asked about by itself: its zones, `any`, the containers of its projects, a
         neighbour of each Docker network, the host."""
         words = [*self._host.zones, ANY]
-        neighbours: dict[
-            str, str
-        ] = {}  # by network: projects that share one have the same neighbours
+        # By network: projects that share one have the same neighbours.
+        neighbours: dict[str, str] = {}
         for project in self._host.projects:
             if project.network is not None:
                 words.append(project.name)
-                neighbours.setdefault(project.network.name, NEIGHBOUR + project.name)
+            network = network_of(project)
+            if network is not None:
+                neighbours.setdefault(network, NEIGHBOUR + project.name)
         return [self.named(word) for word in (*words, *neighbours.values(), HOST)]
 
     def named(self, word: str) -> Source:
@@ -107,7 +115,7 @@ class Sources:
         zone = self._host.zones.get(word)
         if zone is not None:
             place = (*self._host.key_path, "zones", word)
-            return Source(word, "zone", tuple(self._of_members(zone)), key_path=place)
+            return Source(word, "zone", tuple(self._of_zone(zone)), key_path=place)
         if word in self._projects:
             return self._of_project(self._projects[word])
         if word == HOST:
@@ -123,29 +131,57 @@ class Sources:
         cidr = cidr_of(word)
         if cidr is None:
             raise UnknownSourceError(word, self._words())
-        return Source(word, "cidr", tuple(self._of_network(cidr)))
+        return Source(word, "cidr", tuple(self._of_cidr(cidr)))
 
     def _words(self) -> list[str]:
         here = [name for name, project in self._projects.items() if project.host == self._host.name]
         return [*self._host.zones, ANY, *here, HOST, *(NEIGHBOUR + name for name in here)]
 
-    def _of_members(self, members: Iterable[str]) -> Iterator[Visitor]:
-        """The visitors of a zone: each of its networks, and whoever comes by one of its interfaces."""
+    def _of_zone(self, members: Sequence[str]) -> Iterator[Visitor]:
+        """The visitors of a zone: each of its networks, and whoever comes by one of its interfaces, with an
+        address of these networks, or of no zone."""
         for member in members:
             interface = interface_of(member)
             if interface is None:
                 yield from self._of_network(member)
                 continue
             for family in self._families:
-                yield self._strangers(family)._replace(interface=interface)
+                strangers = self._strangers(family)
+                known = [*strangers.addresses, *self._outside(members, family)]
+                yield strangers._replace(interface=interface, addresses=ranges.joined(known))
+
+    def _of_cidr(self, cidr: str) -> Iterator[Visitor]:
+        """Its addresses, also by an interface of each zone that they are in."""
+        yield from self._of_network(cidr)
+        family = 6 if is_ipv6(cidr) else 4
+        if family not in self._families:
+            return
+        asked = self._outside((cidr,), family)
+        for members in self._host.zones.values():
+            inside = ranges.common(asked, self._outside(members, family))
+            for interface in filter(None, map(interface_of, members)):
+                if inside:
+                    yield Visitor("outside", family, inside, interface)
+
+    def _outside(self, members: Iterable[str], family: int) -> list[range]:
+        """The addresses of networks, of one family, but for the host's own and its containers'."""
+        networks = [one for one in members if interface_of(one) is None]
+        found = [addresses(one) for one in networks if is_ipv6(one) == (family == 6)]
+        return ranges.without(
+            ranges.joined(found),
+            ranges.joined([*self._own[family], *self._of_networks[family]]),
+        )
 
     def _of_network(self, cidr: str) -> Iterator[Visitor]:
-        """The addresses of a network. Those of a Docker network of the host are its containers, and those
-        of loopback the host itself."""
+        """The addresses of a network. Those of a Docker network of the host are its containers. Those of
+        loopback are the host itself, and so is one of its own addresses alone."""
         family = 6 if is_ipv6(cidr) else 4
         if family not in self._families:
             return
         left: list[range] = [addresses(cidr)]
+        if not ranges.without(left, self._own[family]):
+            yield Visitor("host", family, left)
+            return
         own = ranges.common(left, [addresses(_LOOPBACK[family])])
         if own:
             yield Visitor("host", family, own)
@@ -158,36 +194,61 @@ class Sources:
             yield Visitor("outside", family, left)
 
     def _of_project(self, project: Project) -> Source:
-        """A project's containers. One without a network lives on its host itself, as in an `allow`; of
-        one on another host come the addresses of its network."""
+        """A project's containers. Those on the host's network are the host itself, and so is a project
+        of processes, as in an `allow`."""
+        if project.host != self._host.name:
+            return self._of_other_host(project)
         network = project.network
         if network is None:
-            source = Source(project.name, "project", tuple(self._of_host()))
-            if project.host == self._host.name:
-                return source._replace(key_path=project.key_path)
-            why = f"{project.name} has no network, and is on another host"
-            return Source(project.name, "project", (), why, project.key_path)
-        place = network.subnet_path
+            if hides_containers(project):
+                why = f"{project.name} has no network: docker chooses its containers' addresses"
+                return Source(project.name, "project", (), why, project.key_path)
+            visitors = tuple(self._of_host())
+            return Source(project.name, "project", visitors, key_path=project.key_path)
         if network.pool is None:
             why = f"the subnet of the network {network.name} is not known"
             return Source(project.name, "project", (), why, network.key_path)
-        visitors: list[Visitor] = []
+        found: list[Visitor] = []
         for subnet in network.subnets:
-            visitors += self._of_network(subnet)
-        return Source(project.name, "project", tuple(visitors), key_path=place)
+            found += self._of_network(subnet)
+        if any(one.via == "host" and one.status == "active" for one in project.services):
+            found += self._of_host()
+        return Source(project.name, "project", tuple(found), key_path=network.subnet_path)
+
+    def _of_other_host(self, project: Project) -> Source:
+        """What runs on another host comes from that host's addresses: docker gives the containers' packets
+        these. By IPv6 it leaves them their own where it does not handle that."""
+        other = self._hosts[project.host]
+        own = outward(other)
+        if not own:
+            why = f"no address of the host {other.name} is known, from which its containers come"
+            return Source(project.name, "project", (), why, other.key_path)
+        if project.network is not None and project.network.subnet6 is not None:
+            own.append(str(project.network.subnet6))
+        found: list[Visitor] = []
+        for one in own:
+            found += self._of_cidr(one)
+        return Source(project.name, "project", tuple(found), key_path=other.key_path)
 
     def _neighbour(self, word: str, project: Project) -> Source:
-        if project.network is None:
-            why = f"{project.name} has no network"
+        network = network_of(project)
+        if network is None:
+            why = f"{project.name} has no containers in a network"
             return Source(word, "neighbour", (), why, project.key_path)
         visitors = []
         for family in self._families:
             visitor = self._strangers(family)
-            visitors.append(visitor._replace(kind="neighbour", network=project.network.name))
-        return Source(word, "neighbour", tuple(visitors), key_path=project.network.key_path)
+            visitors.append(visitor._replace(kind="neighbour", network=network))
+        place = project.key_path if project.network is None else project.network.key_path
+        return Source(word, "neighbour", tuple(visitors), key_path=place)
 
     def _strangers(self, family: int) -> Visitor:
         """Addresses in no zone, no project's network and no link of the host."""
+        if family not in self._strange:
+            self._strange[family] = Visitor("outside", family, self._in_nothing(family))
+        return self._strange[family]
+
+    def _in_nothing(self, family: int) -> list[range]:
         known = [addresses(network) for network in _NOBODYS[family]]
         for members in self._host.zones.values():
             for member in members:
@@ -196,23 +257,35 @@ class Sources:
         for project in self._projects.values():
             if project.network is not None:
                 known += _of_family(project.network, family)
-        for address in self._host.known_addresses:
-            if is_ipv6(address) == (family == 6):
-                known.append(addresses(address))
-        left = ranges.without(everyone(family), ranges.joined(known))
-        return Visitor("outside", family, left)
+        known += self._own[family]
+        return ranges.without(everyone(family), ranges.joined(known))
 
     def _of_host(self) -> Iterator[Visitor]:
         """The host, by loopback and by each address of its own that the inventory knows."""
         for family in self._families:
-            own = [addresses(_LOOPBACK[family])]
-            for address in self._host.known_addresses:
-                if is_ipv6(address) == (family == 6):
-                    own.append(addresses(address))
-            yield Visitor("host", family, ranges.joined(own))
+            yield Visitor("host", family, self._own[family])
 
 
-def _networks(host: Host) -> dict[int, list[tuple[str, range]]]:
+def network_of(project: Project) -> str | None:
+    """The name of the Docker network that a project's containers are in; None where it has none."""
+    if project.network is not None:
+        return project.network.name
+    return default_network(project.name) if hides_containers(project) else None
+
+
+def outward(host: Host) -> list[str]:
+    """The addresses by which a host comes to others: its own that the inventory knows, but for those in its
+    Docker networks."""
+    found = []
+    networks = networks_of(host)
+    for address in sorted(host.known_addresses):
+        parts = [part for _, part in networks[6 if is_ipv6(address) else 4]]
+        if not is_loopback(address) and not ranges.common([addresses(address)], parts):
+            found.append(address)
+    return found
+
+
+def networks_of(host: Host) -> dict[int, list[tuple[str, range]]]:
     """The Docker networks of a host with their addresses, by family."""
     found: dict[int, dict[str, range]] = {4: {}, 6: {}}
     for project in host.projects:

@@ -15,7 +15,7 @@ from portgen.review import records
 from portgen.review.why_words import At, clause
 
 if TYPE_CHECKING:
-    from portgen.plan.doors import Door
+    from portgen.plan.door import Door
     from portgen.review.plan_types import ReachedBy
     from portgen.review.reach_types import Asked, Reach, ReachPart, ReachReason, ReachWay
 

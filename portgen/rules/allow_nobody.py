@@ -24,10 +24,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from portgen.plan.networks import hides_containers
 from portgen.plan.types import Host, KeyPath, Plan, Service
 from portgen.problem import Severity
 from portgen.rules import Finding
-from portgen.rules.container_unreachable import publishes_without_network
 
 SEVERITY = Severity.ERROR
 ABSOLUTE = True
@@ -70,6 +70,6 @@ def _on_the_host_itself(host: Host) -> set[str]:
     """The projects that come over loopback."""
     found = set()
     for project in host.projects:
-        if project.network is None and not publishes_without_network(project):
+        if project.network is None and not hides_containers(project):
             found.add(project.name)
     return found

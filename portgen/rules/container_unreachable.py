@@ -26,7 +26,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portgen.plan.types import Plan, Project
+from portgen.plan.networks import hides_containers
+from portgen.plan.types import Plan
 from portgen.problem import Severity
 from portgen.rules import Finding
 
@@ -35,7 +36,7 @@ UNLESS = ("allow-nobody",)
 
 
 def check(plan: Plan) -> Iterator[Finding]:
-    hidden = {project.name for project in plan.projects if publishes_without_network(project)}
+    hidden = {project.name for project in plan.projects if hides_containers(project)}
     hosts = {project.name: project.host for project in plan.projects if project.network is not None}
     for place, host, words in plan.allows:
         for index, word in enumerate(words):
@@ -51,13 +52,3 @@ def check(plan: Plan) -> Iterator[Finding]:
                     f"`{word}` lives on {hosts[word]}: here its containers come from that host's address",
                     f"allow the address of {hosts[word]} instead",
                 )
-
-
-def publishes_without_network(project: Project) -> bool:
-    """Whether it has containers at addresses that nobody knows."""
-    if project.network is not None and project.network.subnets:
-        return False
-    for service in project.services:
-        if service.via == "docker" and service.status == "active" and service.ports:
-            return True
-    return False

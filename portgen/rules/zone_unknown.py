@@ -20,10 +20,13 @@ from portgen.inventory.networks import parse_cidr
 from portgen.inventory.values import Refused
 from portgen.plan.reach import ANY
 from portgen.plan.types import Plan
+from portgen.plan.visitors import HOST
 from portgen.problem import Severity, listed
 from portgen.rules import Finding, Suggestions
 
 SEVERITY = Severity.ERROR
+
+_RESERVED = {ANY: "it means everybody", HOST: "in `expect` it means the host itself"}
 
 
 def check(plan: Plan) -> Iterator[Finding]:
@@ -69,16 +72,19 @@ def _network(word: str) -> str | None:
 
 
 def _names(plan: Plan) -> Iterator[Finding]:
-    """Zones and projects with a name that means something else in `allow`."""
-    reserved = f"`{ANY}` is reserved (it means everybody)"
+    """Zones and projects with a name that means something else in `allow`, or in `expect`."""
     projects = {project.name: project for project in plan.projects}
-    if ANY in projects:
-        yield Finding(projects[ANY].key_path, f"{reserved}: rename the project")
+    for word, why in _RESERVED.items():
+        if word in projects:
+            yield Finding(
+                projects[word].key_path, f"`{word}` is reserved ({why}): rename the project"
+            )
     for host in plan.hosts:
         for zone in host.zones:
             place = (*host.key_path, "zones", zone)
-            if zone == ANY:
-                yield Finding(place, f"{reserved}: rename the zone")
+            if zone in _RESERVED:
+                why = _RESERVED[zone]
+                yield Finding(place, f"`{zone}` is reserved ({why}): rename the zone")
             elif zone in projects:
                 message = f"zone `{zone}` has the same name as project {zone}: rename the zone"
                 yield Finding(place, message)

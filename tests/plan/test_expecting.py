@@ -309,7 +309,7 @@ def _true_sentence(content: Content, chance: random.Random) -> None:
                 {"from": "0.0.0.0/0", "to": "postgresql", "reach": False},
                 {"from": "::/0", "to": "postgresql", "reach": False},
                 {"from": of_lan(chance), "to": "api-server", "reach": True},
-                {"from": "dashboard", "to": "api-server", "reach": False},
+                {"from": "dashboard", "to": "postgresql", "reach": True},
                 {"from": "neighbour of dashboard", "to": "api-server", "reach": False},
                 {"from": "dashboard", "to": "project dashboard", "reach": True},
             ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from portgen.inventory.source import parse
-from portgen.plan import doors, planner, reached_words, reaching, visitors
+from portgen.plan import planner, reached_words, reaching, relays, visitors
 from portgen.plan.reaching import Answer
 from portgen.plan.types import Plan
 
@@ -44,7 +44,7 @@ def asked(plan: Plan, source: str, to: str, *, with_password: bool = True) -> An
     target = reaching.target(plan, to)
     (service,) = target.services
     host = plan.hosts[0]
-    own = reaching.doors_of(doors.of(host), service)
+    own = reaching.doors_of(relays.doors_of(plan, host), service)
     found = visitors.Sources(plan, host).named(source)
     return reaching.answer(found, service, own, target.endpoints, with_password=with_password)
 

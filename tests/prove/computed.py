@@ -1,6 +1,6 @@
 """What portgen computes of a probe: who may answer it, by the doors of a host.
 
-In: the doors of each service, as `portgen.plan.doors` makes them of a plan, or an audit of a live host; a
+In: the doors of each service, as `portgen.plan.relays` makes them of a plan, or an audit of a live host; a
 copy. Out: for a probe the labels of those who let its visitor in.
 
 Of a live host a door may be not sure: then it says who may get in, and not that they do. Somebody else at a
@@ -16,7 +16,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator, Mapping
 
-from portgen.plan.doors import Door
+from portgen.plan.door import Door
 from portgen.plan.visitors import Visitor
 from tests.prove import sources
 from tests.prove.host import Copy

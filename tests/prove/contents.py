@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from portgen.formats.compose import published_ports
+from portgen.plan.addresses import collide
 from portgen.plan.ports import GRPC, WITH_TLS, PlannedPort
 from portgen.plan.types import Container, Host, Network, Service
 from tests.prove.docker_chains import Bridge, Published
@@ -108,12 +109,15 @@ def contents(host: Host) -> Contents:
             if port.protocol in WITH_TLS:
                 names[service.compose_service] = None
             for number in port.endpoint.ports:
-                one = _answer(made, service, port, number)
+                one = _answer(host, made, service, port, number)
                 key = one.where, one.at, one.path, one.port, one.transport
                 one = answers.setdefault(key, one)
                 labels[service.name, port.transport, number] = one.label
-        if service.to is not None and not service.to.is_local:
-            elsewhere[service.to.host] = None
+        to = service.to
+        if to is None or to.is_local or not service.ports:
+            continue
+        if _behind(host, made, service, service.ports[0]) is None:
+            elsewhere[to.host] = None
     published = tuple(_published(host, made))
     proxies = [Proxy(one.at, one.port, one.transport, one.to, one.inside) for one in published]
     return made._replace(
@@ -189,10 +193,15 @@ def _boxes(host: Host, nets: tuple[Net, ...]) -> Iterator[Box]:
             )
 
 
-def _answer(made: Contents, service: Service, port: PlannedPort, number: int) -> Answers:
+def _answer(
+    host: Host, made: Contents, service: Service, port: PlannedPort, number: int
+) -> Answers:
     """What answers at the end of the way that begins at a port of the host."""
     to = service.to
     if to is not None:
+        behind = _behind(host, made, service, port)
+        if behind is not None:
+            return behind
         label = f"to {to}"
         if to.path:
             return Answers(HOST, "", 0, "tcp", label, to.path)
@@ -210,6 +219,23 @@ def _answer(made: Contents, service: Service, port: PlannedPort, number: int) ->
     return Answers(
         HOST, port.bind, number, port.transport, f"{service.name}:{number}/{port.transport}"
     )
+
+
+def _behind(host: Host, made: Contents, service: Service, port: PlannedPort) -> Answers | None:
+    """Another service to which a forwarder leads: at a port of the host, or in a container."""
+    to = service.to
+    if to is None or to.path:
+        return None
+    for other in host.services:
+        for its in other.ports:
+            if other is service or its.transport != port.transport:
+                continue
+            if str(other.address) == to.host and to.port in its.container_ports:
+                return _answer(host, made, other, its, its.port + to.port - its.container_port)
+            own = to.is_local or to.host in host.known_addresses
+            if own and to.port in its.endpoint.ports and collide(its.bind, to.host):
+                return _answer(host, made, other, its, to.port)
+    return None
 
 
 def _published(host: Host, made: Contents) -> Iterator[Published]:

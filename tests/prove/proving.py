@@ -10,7 +10,8 @@ from random import Random
 from typing import NamedTuple
 
 from portgen import audit
-from portgen.plan import doors
+from portgen.plan import relays
+from portgen.plan.door import Door
 from portgen.plan.live import SOURCES
 from tests.prove import cases, comparing, faults, probing, record
 from tests.prove.cases import Case
@@ -48,18 +49,20 @@ def declared(case: Case) -> Proof:
     with Copy(case.host, case.files) as copy:
         found = probing.measure(copy)
         probing.require_life(copy, found)
-        return _proof(copy, found, Done(""))
+        return _proof(case, copy, found, Done(""))
 
 
-def _proof(copy: Copy, found: list[Measured], done: Done, *, broken: bool = False) -> Proof:
-    computed = Computed(copy, doors.of(copy.host))
+def _proof(
+    case: Case, copy: Copy, found: list[Measured], done: Done, *, broken: bool = False
+) -> Proof:
+    computed = Computed(copy, relays.doors_of(case.plan, copy.host))
     some = comparing.differences(copy, found, computed, broken=broken)
     there = Computed(copy, doors_of_live(copy, done))
     live = comparing.differences(copy, found, there, broken=broken, live=True)
     return Proof(len(found), sum(bool(answer) for _, answer in found), some, live)
 
 
-def doors_of_live(copy: Copy, done: Done) -> dict[str, list[doors.Door]]:
+def doors_of_live(copy: Copy, done: Done) -> dict[str, list[Door]]:
     """What an audit computes of the copy as it is. systemd is left out: a copy has none, so nothing of what a
     unit itself keeps out is measured there."""
     seen = record.seen_of(copy, done.inspected)
@@ -89,7 +92,7 @@ def faulty(number: int) -> Proof:
             now = _answers(found)
             changed = [one for one in {**before, **now} if before.get(one) != now.get(one)]
             words = f"{case}: {kind.__name__}: {done.words.strip()}"
-            proof = _proof(copy, found, done, broken=True)
+            proof = _proof(case, copy, found, done, broken=True)
             return proof._replace(words=words, changed=len(changed))
     raise AssertionError(f"no host has something for {kind.__name__}")
 

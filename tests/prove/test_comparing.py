@@ -10,7 +10,7 @@ import pytest
 
 from portgen.formats.filtering import everyone
 from portgen.plan import doors
-from portgen.plan.doors import Admission, Door
+from portgen.plan.door import Admission, Door
 from portgen.plan.ports import Endpoint
 from tests.prove import cases, probing
 from tests.prove.comparing import Difference, differences
