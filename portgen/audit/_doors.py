@@ -20,6 +20,7 @@ container, "nginx" for routes. Where a forwarder's unit was seen ("systemd"), wh
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
 
 from portgen.audit import _units
 from portgen.audit._audited import Audited
@@ -46,6 +47,8 @@ from portgen.plan.relays import Relay
 from portgen.plan.routes import Route
 from portgen.plan.types import NGINX, Service
 from portgen.plan.visitors import FAMILIES
+
+_GROUPS = {group for known in planned.LET_IN.values() for group, _ in known.values() if group}
 
 
 def doors(host: Audited) -> dict[str, list[Door]]:
@@ -127,6 +130,8 @@ class _Doors:
             found = self._knocking.at(service, place)
             if not found.admissions:
                 continue
+            # Whether a program gets what is for a group depends on what it asks the kernel for.
+            is_group = place.address in _GROUPS
             yield Door(
                 service=service.name,
                 way="port",
@@ -135,7 +140,7 @@ class _Doors:
                 port=port.endpoint,
                 admissions=tuple(self._by_unit(self._unit_of(service, port), found)),
                 key_path=port.allow_path,
-                sure=found.sure,
+                sure=found.sure and not is_group,
             )
 
     def _places(self, service: Service, port: PlannedPort, family: int) -> Iterator[Place]:
@@ -154,7 +159,22 @@ class _Doors:
         for address in sorted(places):
             endpoint = port.endpoint._replace(address=specific(address or EVERYWHERE))
             listens = covers(listening, (family, address))
-            yield Place(endpoint, family, address, listens)
+            yield Place(endpoint, family, address, listens, led=service.via == "docker")
+            if not address and port.transport == "udp" and service.via != "docker":
+                yield from _groups(port, family)
+        if service.has_mapping:
+            yield from self._led_here(service, port, family)
+
+    def _led_here(self, service: Service, port: PlannedPort, family: int) -> Iterator[Place]:
+        """The ports of the host that docker's rules lead here, too."""
+        inside = Endpoint.over(port.container_ports, port.transport)
+        there = self._knocking.addresses(service)
+        for rule in self.kernels[family].leading_to(there, inside):
+            is_its_own = service.via == "docker" and rule.port in port.endpoint.ports
+            if not is_its_own:
+                address = specific(rule.bound or EVERYWHERE)
+                endpoint = Endpoint(rule.port, port.transport, 0, address)
+                yield Place(endpoint, family, rule.bound, listens=False, led=True)
 
     def _leads_here(self, service: Service, port: PlannedPort, listener: Listener) -> bool:
         """Whether what listens leads to the service. A forwarder and docker's program connect to the
@@ -271,24 +291,32 @@ class _Doors:
     def forwarding(self) -> Iterator[Relay]:
         """The forwarders that run, wherever they lead."""
         for listener in self._listeners():
-            process = listener.process
-            command = None if process is None else _units.of_process(process)
-            if command is None or command.leads_by not in ("tcp", "udp"):
+            to = _leads_to(listener)
+            if to is None or not addresses(to.address):
                 continue
-            address, number = address_of(command.to)
-            if number is None or not addresses(address):
-                continue
-            transport: Transport = "udp" if command.leads_by == "udp" else "tcp"
+            address, number, transport = to.address, to.port, to.transport
             name = _name(listener)
             there = list(self._of_program(listener, name))
             yield Relay(name, there, address, number, transport, relays.as_host(address))
 
     def _listeners(self) -> Iterator[Listener]:
-        """All of the host's, each once."""
+        """All of the host's, each once, but for those that lead into the container of their own service."""
         found = list(self.host.listening.others)
         for holding in self.host.listening.holdings:
-            found += [*holding.own, *holding.strangers]
+            found += holding.strangers
+            for one in holding.own:
+                if not self._is_at_home(holding, one):
+                    found.append(one)
         yield from dict.fromkeys(found)
+
+    def _is_at_home(self, holding: Holding, listener: Listener) -> bool:
+        service = holding.service
+        if service is None or not service.has_mapping:
+            return False
+        for port in service.ports:
+            if port.endpoint == holding.port:
+                return self._leads_here(service, port, listener)
+        return False
 
     def _of_program(self, listener: Listener, name: str) -> Iterator[Door]:
         """The doors to what listens, whosever port it is at."""
@@ -327,6 +355,33 @@ class _Doors:
                             yield door._replace(
                                 service=name, port=ways[0].port, through=service.name
                             )
+
+
+def _groups(port: PlannedPort, family: int) -> Iterator[Place]:
+    """Where a program may get datagrams that are for a group, and that ufw's own rules are about."""
+    for number, (group, _) in planned.LET_IN[family].items():
+        if group and number in port.endpoint.ports:
+            yield Place(Endpoint(number, "udp", 0, group), family, group, listens=True)
+
+
+def _leads_to(listener: Listener) -> Endpoint | None:
+    """Where a forwarder, or docker's program for a published port, leads to; None of something else."""
+    process = listener.process
+    if process is None:
+        return None
+    if process.program == PROXY:
+        words = process.arguments
+        options = dict(pairwise(words))
+        address, port = options.get("-container-ip", ""), options.get("-container-port", "")
+        transport: Transport = "udp" if options.get("-proto") == "udp" else "tcp"
+        return Endpoint(int(port), transport, 0, address) if port.isdecimal() else None
+    command = _units.of_process(process)
+    if command is None or command.leads_by not in ("tcp", "udp"):
+        return None
+    address, number = address_of(command.to)
+    if number is None:
+        return None
+    return Endpoint(number, "udp" if command.leads_by == "udp" else "tcp", 0, address)
 
 
 def _name(listener: Listener) -> str:

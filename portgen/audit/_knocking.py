@@ -53,12 +53,14 @@ class Found:
 
 class Place(NamedTuple):
     """Where visitors knock: a port, or a range, of one of the host's addresses; "" for each of a family.
-    `listens`: whether a program of the host is there."""
+    `listens`: whether a program of the host is there; `led`: whether docker's rules lead packets from there
+    into a container."""
 
     endpoint: Endpoint
     family: int
     address: str
     listens: bool
+    led: bool = False
 
 
 class Knocking:
@@ -138,7 +140,7 @@ class Knocking:
             if not is_loopback(place.address):
                 others = self._reaching(service, place, interface)
             outside[interface] = neighbours[interface] = others
-            if place.family == 4 and _is_published(service):
+            if place.family == 4 and place.led:
                 local = place._replace(address=LOOPBACK, listens=False)
                 near = self._reaching(service, local, interface)
                 neighbours[interface] = either((others, near))
@@ -167,7 +169,7 @@ class Knocking:
         """Who comes to a place by an interface: to the program that listens there, or, where docker's
         rules lead packets on, into the service's container."""
         endpoint = place.endpoint
-        if not _is_published(service) or len(endpoint.ports) > MOST:
+        if not place.led or len(endpoint.ports) > MOST:
             return self._at(service, place, endpoint.ports, interface)
         some = [
             self._at(service, place, range(number, number + 1), interface)
@@ -180,7 +182,7 @@ class Knocking:
     def _at(self, service: Service | None, place: Place, ports: range, interface: str) -> Passing:
         kernel = self.kernels[place.family]
         packets = Packets(place.endpoint.transport, ports, place.address, interface)
-        if service is None or not _is_published(service):
+        if not place.led:
             return kernel.to_host(packets)
         some = []
         led, left = kernel.led("PREROUTING", packets)
@@ -251,11 +253,6 @@ class Knocking:
         for name, some in inside.items():
             found.add(("containers",), either(some), name)
         return found
-
-
-def _is_published(service: Service | None) -> bool:
-    """Whether docker leads packets into its container; nobody does of a program that listens itself."""
-    return service is not None and service.via == "docker"
 
 
 def _of(found: Passing, sources: Iterable[range], sure: bool) -> Passing:

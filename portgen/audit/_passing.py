@@ -8,7 +8,7 @@ OUTPUT.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import cached_property
 from typing import NamedTuple
 
@@ -128,6 +128,15 @@ class Kernel:
                 if one.is_of(endpoint):
                     found.append(one)
         return found
+
+    def leading_to(self, addresses: Collection[str], inside: Endpoint) -> Iterator[Published]:
+        """The rules that lead some port into a container: to one of these of its ports."""
+        for known in self._published.values():
+            for one in known:
+                address, port = _destination(one.rule.value("--to-destination") or "")
+                is_there = one.transport == inside.transport and address in addresses
+                if is_there and (port or one.port) in inside.ports:
+                    yield one
 
     @cached_property
     def _published(self) -> dict[tuple[str, int], list[Published]]:

@@ -17,7 +17,7 @@ datagram:
 - A route is for whoever may reach nginx's port and is in its `allow`. A proxy in `client_ip` may name any
   visitor; so where proxies may come, everybody comes by them. Where the team has a server of its own, it may
   be at the port of a service, too, which is a program of the host and speaks http.
-- A few datagrams are let in by ufw's own rules, before all others: `_LET_IN`.
+- A few datagrams are let in by ufw's own rules, before all others: `LET_IN`.
 - Forwarders that lead to another service are ways to that one: `relays`.
 """
 
@@ -49,7 +49,7 @@ from portgen.plan.visitors import FAMILIES, Kind
 # What the rules of ufw's package let in, whatever the inventory says: by the port, to which address, and from
 # which. That is mDNS and SSDP, and the answers to a DHCP client, which have to come from a certain port.
 # Source: /etc/ufw/before.rules and before6.rules of ufw 0.36.
-_LET_IN = {
+LET_IN = {
     4: {
         68: ("", "0.0.0.0/0"),
         1900: ("239.255.255.250", "0.0.0.0/0"),
@@ -182,7 +182,7 @@ def _let_in_by_ufw(service: Service, port: PlannedPort) -> Iterator[Door]:
     if endpoint.transport != "udp" or (service.via == "docker" and service.to is None):
         return
     for address, family in _listening(service, port):
-        for number, (to, source) in _LET_IN[family].items():
+        for number, (to, source) in LET_IN[family].items():
             # A program at one address gets no datagrams to a group.
             is_met = not to or address in (EVERYWHERE, EVERYWHERE6)
             if number not in endpoint.ports or is_loopback(address) or not is_met:

@@ -61,9 +61,10 @@ def ways(answer: Answer) -> list[str]:
 
 
 def _where(door: Door) -> str:
+    place = f"{_place(door)} of {door.through}" if door.through else _place(door)
     if door.sure:
-        return _place(door)
-    return f"{_place(door)}, unless a rule of the firewall keeps it out"
+        return place
+    return f"perhaps {place}"
 
 
 def _place(door: Door) -> str:

@@ -100,7 +100,8 @@ def _network(override: Override, container: Container, project: str) -> dict[str
             entry["prefix"] = network.pool.subnet.prefixlen
             entry["gateway"] = str(network.pool.gateway)
         if network.subnet6 is not None:
-            entry["address6"] = str(network.subnet6[2])
+            place = override.containers.index(container)
+            entry["address6"] = str(network.subnet6[2 + place])
             entry["prefix6"] = network.subnet6.prefixlen
     return entry
 

@@ -229,6 +229,17 @@ def test_a_wider_rule_lets_more_in(es: Live) -> None:
     assert es.let_in(PROGRAM, STRANGER) == STRANGER.addresses
 
 
+def test_ufws_own_rules_let_datagrams_for_a_group_in() -> None:
+    mdns = "      mdns: {port: 5353, via: process, protocol: udp, allow: []}\n"
+    text = ANNEX.replace("    services:\n", f"    services:\n{mdns}")
+    live = Live(hosts.declared(text.replace("ports: 6000-6099", "ports: [6000-6099, 5353]")))
+    assert live.let_in("mdns", STRANGER) == []
+    live.first("-A ufw-before-input -d 224.0.0.251/32 -p udp -m udp --dport 5353 -j ACCEPT")
+    found = {door.endpoint.address: door for door in live.doors("mdns")}
+    assert found["224.0.0.251"].let_in(STRANGER) == STRANGER.addresses
+    assert not found["224.0.0.251"].sure
+
+
 def test_an_earlier_deny_keeps_out(es: Live) -> None:
     es.first("-A ufw-user-input -s 192.168.4.0/24 -p tcp -m tcp --dport 5001 -j DROP")
     assert es.changes() == (set(), {Entry("lan", PROGRAM, "port", 4)})
@@ -490,6 +501,50 @@ def test_a_forwarder_to_somebody_else_is_no_door(es: Live) -> None:
     assert es.doors("fortigate-stats")
 
 
+def test_a_forwarder_to_another_service_is_a_door_of_that_one(es: Live) -> None:
+    address = _address(es, "fortigate-stats")
+    for pid, process in es.seen.processes.items():
+        if process is not None and any("LISTEN:5007," in word for word in process.arguments):
+            words = [
+                re.sub(r"^TCP4:[0-9.]+:", f"TCP4:{address}:", one) for one in process.arguments
+            ]
+            es.seen.processes[pid] = process._replace(arguments=tuple(words))
+    assert es.doors("smartnumbers") == []
+    (door,) = [door for door in es.doors("fortigate-stats") if door.through]
+    assert door.endpoint.port == 5007
+    assert "portgen-smartnumbers.service" in door.through
+    assert door.let_in(LAN) == LAN.addresses
+    # Whoever reached the one by nginx, reaches the other by its route.
+    routes = [door for door in es.doors("fortigate-stats", "route") if door.through]
+    assert [door.route for door in routes] == ["/dashboard/smartnumbers/"]
+
+
+def test_a_forwarder_that_leads_to_the_database_is_a_door_of_it(es: Live) -> None:
+    """To a program of the host: it comes by loopback."""
+    assert es.let_in("postgresql", STRANGER) == []
+    for pid, process in es.seen.processes.items():
+        if process is not None and any("LISTEN:5007," in word for word in process.arguments):
+            words = [
+                re.sub(r"^TCP4:[0-9.]+:[0-9]+", "TCP4:127.0.0.1:5432", one)
+                for one in process.arguments
+            ]
+            es.seen.processes[pid] = process._replace(arguments=tuple(words))
+    assert es.let_in("postgresql", LAN) == LAN.addresses
+    assert es.let_in("postgresql", STRANGER, "route") == STRANGER.addresses
+
+
+def test_a_port_that_docker_leads_into_a_container_of_another_service_is_a_door_of_it(
+    annex: Live,
+) -> None:
+    inside = _address(annex, "inner")
+    rule = r"^(-A DOCKER .*--dport 6000 -j DNAT --to-destination )172\.31\.0\.\d+"
+    annex.change(rule, rf"\g<1>{inside}")
+    assert annex.let_in("collector", LAN) == []
+    doors_here = [door for door in annex.doors("inner") if door.endpoint.port == 6000]
+    assert doors_here
+    assert all(door.port.port == 6002 for door in doors_here)
+
+
 def test_a_forwarders_unit_keeps_out_too(es: Live) -> None:
     _narrow(es, "portgen-smartnumbers.service")
     assert es.let_in("smartnumbers", LAN) == [addresses("192.168.7.0/24")]
@@ -562,7 +617,25 @@ def test_nginx_has_to_listen_at_a_sites_port(es: Live) -> None:
 def test_a_route_to_another_place_is_no_door(es: Live) -> None:
     es.file(SITE, r"^    server 127\.0\.0\.1:5007;", "    server 127.0.0.1:5010;")
     assert es.doors("smartnumbers", "route") == []
-    assert es.doors("fortigate-stats", "route")
+    routes = {door.route: door.through for door in es.doors("fortigate-stats", "route")}
+    assert routes == {
+        "/dashboard/fortigate-stats/": "",
+        "/dashboard/smartnumbers/": "smartnumbers",
+    }
+
+
+def test_where_an_address_is_enough_nobody_else_needs_the_password(es: Live) -> None:
+    route = r"^(location \^~ /dashboard/smartnumbers/ \{)$"
+    es.file(
+        SNIPPET,
+        route,
+        r"\1\n satisfy any; allow 192.168.0.0/16; deny all;"
+        r" auth_basic x; auth_basic_user_file /etc/x;",
+    )
+    found = {door.password: door for door in es.doors("smartnumbers", "route")}
+    assert found[False].let_in(LAN) == LAN.addresses
+    assert found[False].let_in(STRANGER) == []
+    assert found[True].let_in(STRANGER) == STRANGER.addresses
 
 
 def test_a_proxy_by_hand_may_name_any_visitor() -> None:

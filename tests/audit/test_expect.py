@@ -75,7 +75,9 @@ def test_an_operators_rule_keeps_out_who_must_get_in(plan: Plan, seen: Seen) -> 
     deny = "-A ufw-user-input -p tcp -m tcp --dport 5432 -s 172.30.0.0/22 -j DROP\n"
     change(seen, r"^-A ufw-user-input", f"{deny}\\g<0>")
     (finding,) = found(plan, seen)
-    assert finding.message == ("`expect` says that dashboard reaches postgresql, and it does not")
+    assert finding.message == (
+        "`expect` says that dashboard reaches postgresql, and it does in part only: not 172.30.0.0/22"
+    )
 
 
 def test_what_a_limit_may_keep_out_does_not_surely_get_in(plan: Plan, seen: Seen) -> None:

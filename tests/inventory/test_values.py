@@ -99,6 +99,15 @@ def test_what_is_not_text_is_described_in_words(kind: Any, raw: object, message:
         kind.parse(raw)
 
 
+@pytest.mark.parametrize("name", ["docker0", "docker_gwbridge", "br-0123456789ab", "veth01a2b3c"])
+def test_a_link_of_dockers_is_no_zone(name: str) -> None:
+    with pytest.raises(Refused, match=f"{name} is a link of docker's") as refused:
+        ZoneMember.parse({"interface": name})
+    assert refused.value.hint is not None
+    assert "project" in refused.value.hint
+    assert str(ZoneMember.parse({"interface": "br-lan"})) == "%br-lan"
+
+
 @pytest.mark.parametrize("name", ["in", "out", "log-all", "proto"])
 def test_an_interface_that_is_a_word_of_ufws_is_refused(name: str) -> None:
     with pytest.raises(Refused, match=f"`{name}` is a word of ufw's") as refused:

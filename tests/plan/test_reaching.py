@@ -84,16 +84,56 @@ def ways(plan: Plan, source: str, to: str) -> str:
         ("{port: 5000, via: docker}", "neighbour of shop", "-"),
         ("{port: 5000, via: docker, allow: [any]}", "neighbour of shop", "port, container"),
         ("{port: 5000, via: docker, allow: [any]}", "neighbour of other", "port"),
+        # an address of the host, of a link, of a zone's interface
+        ("{port: 5000, via: process, allow: []}", "192.168.1.5", "port"),
+        ("{port: 5000, via: process, allow: []}", "192.168.1.6", "-"),
+        ("{port: 5000, via: process, allow: ['fe80::/10']}", "any", "port (in part)"),
+        (
+            "{port: 5000, via: process, allow: ['169.254.0.0/16']}",
+            "neighbour of shop",
+            "port (in part)",
+        ),
+        ("{port: 5000, via: process, allow: [vpn]}", "10.8.0.7", "port"),
         # what binds its port itself
         ("{port: 5000, via: process}", "any", "-"),
         ("{port: 5000, via: process}", "bare", "port"),
         ("{port: 5000, via: process, allow: [lan], bind: inside}", "lan", "port (in part)"),
         ("{port: 5000, via: process, allow: [shop]}", "shop", "port"),
+        # what ufw's own rules let in
+        ("{port: 5353, via: host, protocol: udp}", "any", "perhaps port"),
+        ("{port: 5353, via: host, protocol: udp}", "other", "perhaps port"),
+        ("{port: 5353, via: host, protocol: udp, bind: inside}", "any", "-"),
+        ("{port: 5353, via: host, protocol: tcp}", "any", "-"),
+        ("{port: 5353, protocol: udp, via: docker, container_port: 53}", "any", "-"),
+        ("{port: 68, via: process, protocol: udp, bind: inside}", "lan", "perhaps port (in part)"),
+        ("{port: 546, via: process, protocol: udp}", "any", "perhaps port (in part)"),
         # routes
         ("{port: 5000, route: /web/}", "any", "route"),
         ("{port: 5000, route: {path: /web/, allow: [lan]}}", "any", "-"),
         ("{port: 5000, route: {path: /web/, allow: [lan]}}", "lan", "route"),
         ("{port: 5000, route: {path: /web/, auth_file: /etc/x}}", "any", "route with a password"),
+        ("{port: 5000, route: {path: /web/, allow: [lan], extra: ['satisfy any;']}}", "any", "-"),
+        (
+            "{port: 5000, route: {path: /web/, auth_file: /etc/x, extra: ['satisfy any;']}}",
+            "any",
+            "route with a password",
+        ),
+        (
+            "{port: 5000, route: {path: /web/, allow: [lan], auth_file: /etc/x, extra: ['satisfy any;']}}",
+            "any",
+            "route with a password",
+        ),
+        (
+            "{port: 5000, route: {path: /web/, allow: [lan], auth_file: /etc/x, extra: ['satisfy any;']}}",
+            "lan",
+            "route, route with a password",
+        ),
+        ("{port: 5000, route: {path: /web/, extra: ['auth_request /x;']}}", "any", "perhaps route"),
+        (
+            "{port: 5000, route: {path: /web/, allow: [lan], extra: ['include x;']}}",
+            "any",
+            "perhaps route",
+        ),
         ("{port: 5000, route: /web/, status: planned}", "any", "-"),
         ("{port: 5000, allow: [any], status: retired}", "any", "-"),
     ],
@@ -243,3 +283,59 @@ def test_a_part_that_is_several_networks_is_named_by_them() -> None:
     answer = asked(plan, "172.16.0.0/12", "web")
     (said, *_) = [text for text in reached_words.missing(answer) if "of 172.16.0.0/13" in text]
     assert said.endswith("only 172.16.0.0/13")
+
+
+def test_a_container_on_the_hosts_network_is_the_host() -> None:
+    plan = planned("dns: {port: 5053, via: host}\nweb: {port: 5000, via: process, allow: []}")
+    assert asked(plan, "shop", "web").reached == "some"
+    assert asked(plan, "other", "web").reached == "no"
+
+
+def test_a_project_of_another_host_comes_by_that_hosts_addresses() -> None:
+    host = HOST.replace("  shop:\n", "  shop:\n    host: box\n").replace(
+        "projects:\n", "  far: {ADDRESSES}\nprojects:\n"
+    )
+    for name in ("other", "bare"):
+        host = host.replace(f"  {name}:\n", f"  {name}:\n    host: far\n")
+    web = "web: {port: 5000, via: process, allow: [192.168.7.9]}"
+    known = planned(
+        web, host.replace("{ADDRESSES}", "{addresses: {lan: 192.168.7.9}, ipv6: false}")
+    )
+    assert asked(known, "other", "web").reached == "yes"
+    assert asked(known, "bare", "web").reached == "yes"
+    by_its_network = planned(
+        web.replace("192.168.7.9", "172.31.0.0/24"),
+        host.replace("{ADDRESSES}", "{addresses: {lan: 192.168.7.9}, ipv6: false}"),
+    )
+    assert asked(by_its_network, "other", "web").reached == "no"
+    unknown = asked(planned(web, host.replace("{ADDRESSES}", "{}")), "other", "web")
+    assert unknown.reached == "unknown"
+    assert "no address of the host far is known" in unknown.source.unknown
+
+
+def test_containers_of_a_project_without_a_network_have_addresses_that_nobody_knows() -> None:
+    host = HOST.replace(
+        "tool: {port: 5200, via: process}", "tool: {port: 5200, via: docker, allow: [any]}"
+    )
+    plan = planned("web: {port: 5000, via: process, allow: []}", host)
+    assert asked(plan, "bare", "web").reached == "unknown"
+    assert ways(plan, "neighbour of bare", "tool") == "port, container"
+    assert ways(plan, "neighbour of shop", "tool") == "port"
+    assert "neighbour of bare" in [one.name for one in visitors.Sources(plan, plan.hosts[0]).every]
+
+
+def test_the_teams_own_server_may_be_at_a_port_that_a_program_has() -> None:
+    host = HOST.replace(
+        "nginx: {server_name: box.example.com, allow: [any]}", "nginx: {allow: [lan]}"
+    )
+    web = "web: {port: 5000, route: {path: /web/, allow: [any]}}"
+    assert ways(planned(web, host), "any", "web") == "-"
+    nginx = f"{web}\nnginx-itself: {{port: 5001, via: process, allow: [any]}}"
+    assert ways(planned(nginx, host), "any", "web") == "perhaps route"
+    assert ways(planned(nginx), "203.0.113.9", "web") == "route"
+
+
+def test_a_zones_interface_brings_its_networks_too() -> None:
+    plan = planned("web: {port: 5000, via: process, allow: [10.8.0.0/24]}")
+    by_wg0 = [part for part in asked(plan, "vpn", "web").parts if part.visitor.interface]
+    assert [part.reached for part in by_wg0] == ["some", "no"]
