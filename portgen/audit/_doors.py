@@ -27,11 +27,11 @@ from portgen.audit._audited import Audited
 from portgen.audit._knocking import Found, Knocking, Place
 from portgen.audit._listeners import PROXY, Holding, Listener, covers
 from portgen.audit._nginx import Serving, address_of, leads_to
-from portgen.formats.filtering import Packets, Passing, addresses
+from portgen.formats.filtering import Packets, Passing, addresses, everyone
 from portgen.inventory import ranges
 from portgen.plan import doors as planned
 from portgen.plan import live, relays
-from portgen.plan.door import Admission, Door, Parts
+from portgen.plan.door import BEYOND, Admission, Door, Parts
 from portgen.plan.facts import Location
 from portgen.plan.live import Gap
 from portgen.plan.ports import (
@@ -47,8 +47,6 @@ from portgen.plan.relays import Relay
 from portgen.plan.routes import Route
 from portgen.plan.types import NGINX, Service
 from portgen.plan.visitors import FAMILIES
-
-_GROUPS = {group for known in planned.LET_IN.values() for group, _ in known.values() if group}
 
 
 def doors(host: Audited) -> dict[str, list[Door]]:
@@ -117,6 +115,7 @@ class _Doors:
         for port in service.ports:
             for family in self.kernels:
                 own += self._of_port(service, port, family)
+                own += self._of_groups(service, port, family)
             if service.has_mapping:
                 own += self._of_container(service, port)
         yield from own
@@ -130,8 +129,6 @@ class _Doors:
             found = self._knocking.at(service, place)
             if not found.admissions:
                 continue
-            # Whether a program gets what is for a group depends on what it asks the kernel for.
-            is_group = place.address in _GROUPS
             yield Door(
                 service=service.name,
                 way="port",
@@ -140,8 +137,33 @@ class _Doors:
                 port=port.endpoint,
                 admissions=tuple(self._by_unit(self._unit_of(service, port), found)),
                 key_path=port.allow_path,
-                sure=found.sure and not is_group,
+                sure=found.sure,
             )
+
+    def _of_groups(self, service: Service, port: PlannedPort, family: int) -> Iterator[Door]:
+        """Where a program may get datagrams for a group that a rule of ufw's package lets in. Whether it
+        gets them depends on what it asks the kernel for."""
+        places = self._places(service, port, family)
+        if port.transport != "udp" or not any(
+            place.listens and not place.address for place in places
+        ):
+            return
+        for number, (group, _) in planned.LET_IN[family].items():
+            if (
+                group
+                and number in port.endpoint.ports
+                and self.kernels[family].accepts(group, number)
+            ):
+                yield Door(
+                    service=service.name,
+                    way="port",
+                    family=family,
+                    endpoint=Endpoint(number, "udp", 0, group),
+                    port=port.endpoint,
+                    admissions=(Admission(BEYOND, everyone(family)),),
+                    key_path=port.allow_path,
+                    sure=False,
+                )
 
     def _places(self, service: Service, port: PlannedPort, family: int) -> Iterator[Place]:
         """Where it really listens, or docker's rules lead into its container."""
@@ -160,8 +182,6 @@ class _Doors:
             endpoint = port.endpoint._replace(address=specific(address or EVERYWHERE))
             listens = covers(listening, (family, address))
             yield Place(endpoint, family, address, listens, led=service.via == "docker")
-            if not address and port.transport == "udp" and service.via != "docker":
-                yield from _groups(port, family)
         if service.has_mapping:
             yield from self._led_here(service, port, family)
 
@@ -355,13 +375,6 @@ class _Doors:
                             yield door._replace(
                                 service=name, port=ways[0].port, through=service.name
                             )
-
-
-def _groups(port: PlannedPort, family: int) -> Iterator[Place]:
-    """Where a program may get datagrams that are for a group, and that ufw's own rules are about."""
-    for number, (group, _) in planned.LET_IN[family].items():
-        if group and number in port.endpoint.ports:
-            yield Place(Endpoint(number, "udp", 0, group), family, group, listens=True)
 
 
 def _leads_to(listener: Listener) -> Endpoint | None:

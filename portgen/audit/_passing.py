@@ -129,6 +129,15 @@ class Kernel:
                     found.append(one)
         return found
 
+    def accepts(self, group: str, port: int) -> bool:
+        """Whether a rule lets in what is for a group of hosts."""
+        for (table, _), rules in self.family.tables.chains.items():
+            for rule in rules if table == "filter" else ():
+                is_for = rule.value("-d") in (group, f"{group}/32", f"{group}/128")
+                if is_for and rule.value("--dport") == str(port) and rule.value("-j") == "ACCEPT":
+                    return True
+        return False
+
     def leading_to(self, addresses: Collection[str], inside: Endpoint) -> Iterator[Published]:
         """The rules that lead some port into a container: to one of these of its ports."""
         for known in self._published.values():
