@@ -48,7 +48,10 @@ def _lists(checks: Collection[str]) -> str:
 
 def _refused(name: str, rule: Rule, entry: Ignored) -> Iterator[Finding]:
     """Where the entry stands, the rule can't be silenced."""
-    if is_absolute(rule):
+    if about(rule) == "expect":
+        message = f"`{name}` can't be ignored: `expect` says what must be so"
+        yield Finding(entry.key_path, message, "take back the sentence that is not meant")
+    elif is_absolute(rule):
         yield Finding(
             entry.key_path,
             f"`{name}` can't be ignored, it guards against broken output",
