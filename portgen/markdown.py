@@ -49,6 +49,14 @@ def code(value: str) -> str:
     return f"`{visible(value)}`"
 
 
+def with_code(value: str) -> str:
+    """One line of text in which what stands between backticks is code."""
+    found = []
+    for number, part in enumerate(value.split("`")):
+        found.append(code(part) if number % 2 else text(part))
+    return "".join(found) if value.count("`") % 2 == 0 else text(value)
+
+
 def fenced(lines: str, language: str = "") -> str:
     """A block of code whose fence no line of it can close."""
     fence = "```"

@@ -730,3 +730,45 @@ def all_use_the_same() -> str:
 def names_that_nobody_has() -> str:
     service = "      s@: {uses: [" + ",".join(f"n{number}" for number in range(64)) + "]}\n"
     return filled(project("    services:\n"), numbered(service))
+
+
+# --- who gets where -------------------------------------------------------------------------------
+
+
+def scattered(count: int) -> str:
+    """Networks that lie far from each other."""
+    return ",".join(
+        f"{11 + n % 89}.{n * 37 % 251}.{n * 91 % 253}.{n % 64 * 4}/31" for n in range(count)
+    )
+
+
+@heavy
+def sentences_of_one_project() -> str:
+    """By an alias: each is about a network of hundreds of parts, and a project of hundreds of services."""
+    services = ",".join(f"s{number}: {{port: {5000 + number}}}" for number in range(250))
+    zone = f"hosts: {{h: {{zones: {{z: [{scattered(250)}]}}}}}}\n"
+    allow = "    defaults: {allow: [11.0.0.0/8,12.0.0.0/8]}\n"
+    network = "    network: {name: p, subnet: 172.30.0.0/22}\n"
+    head = f"version: 1\n{zone}projects:\n  p:\n{network}{allow}    services: {{{services}}}\nexpect:\n"
+    first = "- &s {from: z, to: project p, reach: true}\n"
+    return filled(head + first, numbered("- *s\n"))
+
+
+@heavy
+def sources_of_one_project() -> str:
+    services = ",".join(f"s{number}: {{port: {5000 + number}}}" for number in range(350))
+    network = "    network: {name: p, subnet: 172.30.0.0/22}\n"
+    head = f"version: 1\n{HOST}projects:\n  p:\n{network}    services: {{{services}}}\nexpect:\n"
+    return filled(head, numbered("- {from: 9.1.1.@, to: project p, reach: true}\n"))
+
+
+@heavy
+def interfaces_beside_scattered_networks() -> str:
+    """Whoever comes by an interface has each address that is in no zone: hundreds of parts."""
+    services = ",".join(f"s{number}: {{port: {5000 + number}}}" for number in range(250))
+    zones = "".join(f"z{number}: [{{interface: w{number}}}]," for number in range(150))
+    network = "    network: {name: p, subnet: 172.30.0.0/22}\n"
+    return (
+        f"version: 1\nhosts: {{h: {{zones: {{l: [{scattered(250)}],{zones}}}}}}}\nprojects:\n  p:\n"
+        f"{network}    defaults: {{allow: [any]}}\n    services: {{{services}}}\n"
+    )

@@ -69,6 +69,17 @@ def test_every_command_comes_to_an_end(
         portgen(*command)
 
 
+@pytest.mark.parametrize(
+    "name", ["sentences_of_one_project", "interfaces_beside_scattered_networks"]
+)
+def test_who_gets_where_is_answered(name: str, tmp_path: Path, portgen: Run) -> None:
+    (tmp_path / "inventory.yaml").write_text(FAMILY[name]())
+    with ends():
+        run = portgen("reach")
+    assert run.code == Exit.OK
+    assert len(run.out) < 10 * SIZE
+
+
 def test_a_zone_is_looked_at_once_for_each_service() -> None:
     networks = [f"10.{n // 256}.{n % 256}.0/24" for n in range(20_000)]
     lan = ("lan", frozenset(networks))

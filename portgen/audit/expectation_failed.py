@@ -25,7 +25,14 @@ from portgen.problem import Severity
 SOURCES = ("sockets", "ufw")
 SEVERITY = Severity.ERROR
 # What a sentence names, lint checks: it needs the whole inventory.
-_LINTS = ("unknown-source", "unknown-target", "nothing", "not-known")
+_LINTS = (
+    "unknown-source",
+    "unknown-target",
+    "nothing",
+    "nobody",
+    "contradiction",
+    "not-known",
+)
 
 
 def check(host: Audited) -> Iterator[Finding]:

@@ -127,42 +127,42 @@ def _answers(
     planned: Plan, hosts: Sequence[_Doors], word: str | None, target: Target | None
 ) -> Iterator[Found]:
     from portgen.plan import reaching
-    from portgen.plan.visitors import Sources
+    from portgen.plan.visitors import Sources, UnknownSourceError
 
-    unknown: PortgenError | None = None
+    known: dict[str, None] = {}
     answered = False
     for host, doors in hosts:
         if target is not None and target.host != host.name:
             continue
         try:
             sources = _sources(Sources(planned, host), word)
-        except PortgenError as error:
-            unknown = error
+        except UnknownSourceError as error:
+            known.update(dict.fromkeys(error.known))
             continue
+        asked = reaching.Answers(doors)
+        endpoints = () if target is None else target.endpoints
         answers = []
         for service in _services(host, target):
             for source in sources:
-                own = reaching.doors_of(doors, service)
-                endpoints = () if target is None else target.endpoints
-                answers.append(reaching.answer(source, service, own, endpoints))
+                answers.append(asked.of(source, service, endpoints))
         answered = True
         yield host, answers
-    if unknown is not None and not answered:
-        raise unknown
+    if word is not None and known and not answered:
+        raise _unknown(planned, word, list(known))
+
+
+def _unknown(planned: Plan, word: str, known: Sequence[str]) -> PortgenError:
+    """`word` stands for nobody on any of the hosts that were asked."""
+    from portgen.plan import reached_words
+
+    hint = reached_words.source_hint(planned, word, known)
+    hint = hint or f"write {listed(known, 8)}, or a CIDR"
+    return PortgenError(f"{word} stands for nobody here", Exit.USAGE, hint=hint)
 
 
 def _sources(known: Sources, word: str | None) -> Sequence[Source]:
-    """Those that are asked about. Raises PortgenError(Exit.USAGE)."""
-    from portgen.plan.visitors import UnknownSourceError
-
-    if word is None:
-        return known.every
-    try:
-        return [known.named(word)]
-    except UnknownSourceError as error:
-        hint = did_you_mean(word, error.known) or f"write {listed(error.known, 8)}, or a CIDR"
-        message = f"{word} stands for nobody here"
-        raise PortgenError(message, Exit.USAGE, hint=hint) from None
+    """Those that are asked about. Raises UnknownSourceError."""
+    return known.every if word is None else [known.named(word)]
 
 
 def _services(host: Host, target: Target | None) -> Sequence[Service]:
@@ -180,13 +180,16 @@ def _print_matrix(planned: Plan, source: Inventory, found: Sequence[Found], styl
     for number, (host, answers) in enumerate(found):
         if number:
             click.echo()
+        click.echo(screen.heading(f"who reaches what on {host.name}", style), color=style.color)
+        if not answers:
+            _print_lines(iter([f"no service of {host.name} listens"]), style)
+            continue
         columns = _columns(answers)
         heads = [names[0] for names in columns]
         rows = []
         services = list(dict.fromkeys(answer.service.name for answer in answers))
         for place, name in enumerate(services):
             rows.append((name, *(cells[place] for cells in columns.values())))
-        click.echo(screen.heading(f"who reaches what on {host.name}", style), color=style.color)
         for line in screen.table(("SERVICE", *heads), rows, style, screen.width()):
             click.echo(line, color=style.color)
         click.echo()
@@ -212,17 +215,21 @@ def _columns(answers: Sequence[Answer]) -> Columns:
 
 
 def _legend(host: Host, answers: Sequence[Answer], columns: Columns) -> Iterator[str]:
+    from portgen.plan import reached_words
     from portgen.plan.reach import in_words
 
     for names in columns:
         if len(names) > 1:
             yield f"{names[0]}: also {', '.join(names[1:])}"
     for zone, members in host.zones.items():
-        yield f"{zone} is {', '.join(map(in_words, members))}"
-    said = {answer.source.name: answer.source.unknown for answer in answers}
-    for name, why in said.items():
+        if members:
+            yield f"{zone} is {', '.join(map(in_words, members))}"
+    for source in {answer.source.name: answer.source for answer in answers}.values():
+        if source.unknown:
+            yield f"{source.name}: not known, since {source.unknown}"
+        why = reached_words.nobody(host, source)
         if why:
-            yield f"{name}: not known, since {why}"
+            yield f"nobody is in {source.name}: {why}"
     yield "any is every address in no zone and no project's network"
 
 
@@ -241,7 +248,13 @@ def _deciding(planned: Plan, source: Inventory, answers: Sequence[Answer]) -> It
 
 
 def _print_lines(lines: Iterator[str], style: Style) -> None:
-    click.echo(screen.items(lines, style), nl=False, color=style.color)
+    if style.format != "markdown":
+        click.echo(screen.items(lines, style), nl=False, color=style.color)
+        return
+    from portgen import markdown
+
+    for line in lines:
+        click.echo(f"- {markdown.with_code(line)}")
 
 
 # --- single answers -------------------------------------------------------------------------------
@@ -262,6 +275,9 @@ def _print_answers(planned: Plan, source: Inventory, found: Sequence[Found], sty
             lines += reached_words.missing(answer)
             if answer.reached == "unknown":
                 lines.append(answer.source.unknown)
+            nobody = reached_words.nobody(host, answer.source)
+            if nobody:
+                lines.append(f"nobody is in {answer.source.name}: {nobody}")
             lines += reach_words.reasons(planned, answer.service, source.at)
             shared = tuple(line.replace(f"/{name}/", "/.../") for line in lines)
             key = (answer.source.name, reached_words.said(answer), shared)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeVar
 
 from portgen.inventory import ranges
 from portgen.plan import relays, why
 from portgen.plan.door import Door
-from portgen.plan.ports import Endpoint
-from portgen.plan.types import KeyPath, Plan, Service
+from portgen.plan.ports import Endpoint, interface_of, is_ipv6
+from portgen.plan.types import Host, KeyPath, Plan, Service
 from portgen.plan.visitors import Source, Sources, Visitor
 from portgen.plan.why import Cause
 
@@ -28,17 +28,13 @@ _PROJECT = "project "
 
 
 class Part(NamedTuple):
-    """What some addresses of a source reach. `let_in`: those of them that get through."""
+    """Addresses of a source that come in the same way, and what they reach. `let_in`: those of them that get
+    through."""
 
     visitor: Visitor
     let_in: Sequence[range]
     doors: tuple[Door, ...]
-
-    @property
-    def reached(self) -> Reached:
-        if not self.let_in:
-            return "no"
-        return "yes" if list(self.let_in) == list(self.visitor.addresses) else "some"
+    reached: Reached
 
 
 class Answer(NamedTuple):
@@ -68,6 +64,10 @@ class Target(NamedTuple):
     services: tuple[Service, ...]
     endpoints: tuple[Endpoint, ...] = ()  # those that are meant; none: all of them
 
+    @property
+    def is_project(self) -> bool:
+        return self.word.startswith(_PROJECT)
+
 
 class UnknownTargetError(Exception):
     """A word that stands for no service. `known`: words that do; `why`: what is wrong with it."""
@@ -78,26 +78,141 @@ class UnknownTargetError(Exception):
         self.known = known
 
 
+class _Meant(NamedTuple):
+    """The doors of a service that are asked about. `alike`: a number; those of another service that let the
+    same in have the same one."""
+
+    doors: tuple[Door, ...]
+    alike: int
+
+
+class _Outline(NamedTuple):
+    """What some addresses reach at doors that are alike. `by`: the places of those doors that let some in."""
+
+    visitor: Visitor
+    let_in: Sequence[range]
+    by: tuple[int, ...]
+    reached: Reached
+
+
+class Answers:
+    """Whether sources reach the services of one host, by its doors. What is alike is worked out once: a
+    source may have hundreds of addresses, and hundreds of services the same `allow`."""
+
+    def __init__(self, known: Mapping[str, Sequence[Door]]) -> None:
+        self._known = known
+        self._numbers: dict[object, int] = {}
+        self._meant: dict[object, _Meant] = {}
+        self._visitors: dict[str, list[tuple[int, Visitor]]] = {}
+        self._let_in: dict[tuple[int, int], _Outline] = {}
+        self._outlines: dict[tuple[str, int], tuple[tuple[_Outline, ...], Reached]] = {}
+
+    def of(
+        self,
+        source: Source,
+        service: Service,
+        endpoints: Sequence[Endpoint] = (),
+        *,
+        with_password: bool = True,
+        surely: bool = False,
+    ) -> Answer:
+        """Whether a source reaches a service, or some of its ports. `with_password`: whether a route counts
+        that asks for one. `surely`: only doors count by which all get in whom they let in."""
+        if source.unknown and service.status == "active":
+            return Answer(source, service, (), "unknown")
+        asked = (service.name, tuple(endpoints), with_password, surely)
+        if asked not in self._meant:
+            own = []
+            for door in doors_of(self._known, service):
+                if (door.password and not with_password) or (surely and not door.sure):
+                    continue
+                if not endpoints or any(door.port.overlaps(endpoint) for endpoint in endpoints):
+                    own.append(door)
+            self._meant[asked] = _Meant(tuple(own), self._number(*map(_whom, own)))
+        meant = self._meant[asked]
+        key = (source.name, meant.alike)
+        if key not in self._outlines:
+            self._outlines[key] = self._outlined(source, meant)
+        outlines, reached = self._outlines[key]
+        parts = []
+        for visitor, let_in, by, part_reached in outlines:
+            parts.append(Part(visitor, let_in, tuple(meant.doors[i] for i in by), part_reached))
+        return Answer(source, service, tuple(parts), reached)
+
+    def _number(self, *values: object) -> int:
+        """The same number for equal values."""
+        return self._numbers.setdefault(values, len(self._numbers))
+
+    def _outlined(self, source: Source, meant: _Meant) -> tuple[tuple[_Outline, ...], Reached]:
+        if source.name not in self._visitors:
+            numbered = []
+            for visitor in _together(source.visitors):
+                number = self._number(visitor._replace(addresses=tuple(visitor.addresses)))
+                numbered.append((number, visitor))
+            self._visitors[source.name] = numbered
+        outlines = []
+        for number, visitor in self._visitors[source.name]:
+            key = (number, meant.alike)
+            if key not in self._let_in:
+                self._let_in[key] = _outline(visitor, meant.doors)
+            outlines.append(self._let_in[key])
+        said = {best(alike) for alike in alternatives(outlines)}
+        if said == {"yes"}:
+            return tuple(outlines), "yes"
+        return tuple(outlines), "some" if said & {"yes", "some"} else "no"
+
+
+def _whom(door: Door) -> tuple[object, ...]:
+    """All of a door that decides whom it lets in, as what can be compared."""
+    admissions = []
+    for admission in door.admissions:
+        admissions.append(admission._replace(addresses=tuple(admission.addresses)))
+    return (door.family, tuple(admissions))
+
+
+def _together(visitors: Iterable[Visitor]) -> list[Visitor]:
+    """The visitors, those in one that come in the same way."""
+    alike: dict[tuple[object, ...], list[Visitor]] = {}
+    for visitor in visitors:
+        key = (visitor.kind, visitor.family, visitor.interface, visitor.network)
+        alike.setdefault(key, []).append(visitor)
+    found = []
+    for same in alike.values():
+        parts: list[range] = []
+        for visitor in same:
+            parts += visitor.addresses
+        found.append(same[0]._replace(addresses=ranges.joined(parts)))
+    return found
+
+
+def _outline(visitor: Visitor, own: Sequence[Door]) -> _Outline:
+    found: list[range] = []
+    by = []
+    for place, door in enumerate(own):
+        let_in = door.let_in(visitor)
+        if let_in:
+            found += let_in
+            by.append(place)
+    joined = ranges.joined(found)
+    reached: Reached = "some"
+    if not joined:
+        reached = "no"
+    elif joined == list(visitor.addresses):
+        reached, joined = "yes", list(visitor.addresses)
+    return _Outline(visitor, joined, tuple(by), reached)
+
+
 def answer(
     source: Source,
     service: Service,
-    own: Iterable[Door],
+    own: Sequence[Door],
     endpoints: Sequence[Endpoint] = (),
     *,
     with_password: bool = True,
 ) -> Answer:
-    """Whether a source reaches a service, or some of its ports, by its `own` doors. `with_password`:
-    whether a route counts that asks for one."""
-    if source.unknown and service.status == "active":
-        return Answer(source, service, (), "unknown")
-    meant = []
-    for door in own:
-        if door.password and not with_password:
-            continue
-        if not endpoints or any(door.port.overlaps(endpoint) for endpoint in endpoints):
-            meant.append(door)
-    parts = tuple(_part(visitor, meant) for visitor in source.visitors)
-    return Answer(source, service, parts, _together(parts))
+    """Whether a source reaches a service by its `own` doors: one answer, as `Answers` gives many."""
+    known = Answers({service.name: own})
+    return known.of(source, service, endpoints, with_password=with_password)
 
 
 def of_service(plan: Plan, service: Service) -> list[Answer]:
@@ -106,42 +221,27 @@ def of_service(plan: Plan, service: Service) -> list[Answer]:
     host = plan.host(service.host)
     if host is None or service.status != "active" or not service.ports:
         return []
-    own = doors_of(relays.doors_of(plan, host), service)
-    return [answer(source, service, own) for source in Sources(plan, host).every]
+    known = Answers(relays.doors_of(plan, host))
+    return [known.of(source, service) for source in Sources(plan, host).every]
 
 
-def _part(visitor: Visitor, own: Iterable[Door]) -> Part:
-    found: list[range] = []
-    open_doors = []
-    for door in own:
-        let_in = door.let_in(visitor)
-        if let_in:
-            found += let_in
-            open_doors.append(door)
-    return Part(visitor, ranges.joined(found), tuple(open_doors))
+_Some = TypeVar("_Some", Part, _Outline)
 
 
-def _together(parts: Sequence[Part]) -> Reached:
-    said = {best(alike) for alike in alternatives(parts)}
-    if said == {"yes"}:
-        return "yes"
-    return "some" if said & {"yes", "some"} else "no"
-
-
-def alternatives(parts: Iterable[Part]) -> list[list[Part]]:
+def alternatives(parts: Iterable[_Some]) -> list[list[_Some]]:
     """The parts of a source, those together of which one is enough: the host, and a container of a network,
     may come by whichever family gets in. Other addresses have nothing to do with each other."""
-    found: dict[tuple[object, ...], list[Part]] = {}
+    found: dict[tuple[object, ...], list[_Some]] = {}
     for part in parts:
         visitor = part.visitor
         key: tuple[object, ...] = visitor.kind, visitor.network
         if visitor.kind in ("outside", "neighbour"):
-            key = (*key, visitor.family, visitor.interface, visitor.addresses[0].start)
+            key = (*key, visitor.family, visitor.interface)
         found.setdefault(key, []).append(part)
     return list(found.values())
 
 
-def best(parts: Sequence[Part]) -> Reached:
+def best(parts: Sequence[_Some]) -> Reached:
     """What the best of some parts reaches. The host takes whichever of its addresses gets in."""
     said = {part.reached for part in parts}
     if "yes" in said or (parts[0].visitor.kind == "host" and "some" in said):
@@ -155,28 +255,65 @@ def best(parts: Sequence[Part]) -> Reached:
 def target(plan: Plan, word: str) -> Target:
     """What a word of `to` means: `[HOST/]SERVICE[:PORT]`, or `project NAME`, whose active services are
     meant. Raises UnknownTargetError."""
-    if word.startswith(_PROJECT):
-        return _project(plan, word)
-    match = _SERVICE.fullmatch(word)
-    names = [service.name for service in plan.services]
-    if match is None:
-        raise UnknownTargetError(
-            word, "write SERVICE, SERVICE:PORT, HOST/SERVICE or `project NAME`"
-        )
-    found = []
-    for service in plan.services:
-        if service.name == match["name"] and match["host"] in (None, service.host):
-            found.append(service)
-    if len(found) > 1:
-        known = [f"{service.host}/{service.name}" for service in found]
-        raise UnknownTargetError(word, "services of several hosts are called so", known)
-    if not found:
-        projects = [_PROJECT + project.name for project in plan.projects]
-        raise UnknownTargetError(word, "there is no such service", [*names, *projects])
-    (service,) = found
-    if match["port"] is None:
-        return Target(word, service.host, (service,))
-    return Target(word, service.host, (service,), _endpoints(word, service, match))
+    return Targets(plan).named(word)
+
+
+class Targets:
+    """What words of `to` mean. Each is looked up, not searched for."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._services: dict[str, list[Service]] = {}
+        for service in plan.services:
+            self._services.setdefault(service.name, []).append(service)
+        self._projects = {project.name: project for project in plan.projects}
+        self._known: dict[str, Target] = {}
+
+    def named(self, word: str) -> Target:
+        """What a word means. Raises UnknownTargetError."""
+        if word not in self._known:
+            self._known[word] = self._named(word)
+        return self._known[word]
+
+    def _named(self, word: str) -> Target:
+        if word.startswith(_PROJECT):
+            return self._project(word)
+        match = _SERVICE.fullmatch(word)
+        if match is None:
+            why = "write SERVICE, SERVICE:PORT, HOST/SERVICE or `project NAME`"
+            raise UnknownTargetError(word, why)
+        found = []
+        for service in self._services.get(match["name"], ()):
+            if match["host"] in (None, service.host):
+                found.append(service)
+        if len(found) > 1:
+            known = [f"{service.host}/{service.name}" for service in found]
+            raise UnknownTargetError(word, "services of several hosts are called so", known)
+        if not found:
+            raise self._unknown(word, match["name"])
+        (service,) = found
+        if match["port"] is None:
+            return Target(word, service.host, (service,))
+        return Target(word, service.host, (service,), _endpoints(word, service, match))
+
+    def _unknown(self, word: str, name: str) -> UnknownTargetError:
+        if name in self._projects:
+            return UnknownTargetError(word, f"{name} is a project", [_PROJECT + name])
+        known = [*self._services, *map(_PROJECT.__add__, self._projects)]
+        return UnknownTargetError(word, "there is no such service", known)
+
+    def _project(self, word: str) -> Target:
+        name = word.removeprefix(_PROJECT)
+        project = self._projects.get(name)
+        if project is not None:
+            services = []
+            for service in project.services:
+                if service.status == "active" and service.ports:
+                    services.append(service)
+            return Target(word, project.host, tuple(services))
+        if name in self._services:
+            raise UnknownTargetError(word, f"{name} is a service", [name])
+        known = [_PROJECT + project for project in self._projects]
+        raise UnknownTargetError(word, "there is no such project", known)
 
 
 def _endpoints(word: str, service: Service, match: re.Match[str]) -> tuple[Endpoint, ...]:
@@ -192,19 +329,6 @@ def _endpoints(word: str, service: Service, match: re.Match[str]) -> tuple[Endpo
         ]
         raise UnknownTargetError(word, f"{service.name} has no such port", known)
     return tuple(held)
-
-
-def _project(plan: Plan, word: str) -> Target:
-    name = word.removeprefix(_PROJECT)
-    for project in plan.projects:
-        if project.name == name:
-            services = []
-            for service in project.services:
-                if service.status == "active" and service.ports:
-                    services.append(service)
-            return Target(word, project.host, tuple(services))
-    known = [_PROJECT + project.name for project in plan.projects]
-    raise UnknownTargetError(word, "there is no such project", known)
 
 
 # --- what decides it ------------------------------------------------------------------------------
@@ -233,11 +357,58 @@ def reasons(plan: Plan, service: Service) -> Iterator[Reason]:
 
 
 def decided_at(reason: Reason, service: Service) -> KeyPath:
-    """The place in the inventory at which a reason is written; without one, the service's entry."""
+    """The place in the inventory at which a reason is written; without one, the port's entry or the
+    service's."""
     for cause in reason.causes:
         if cause.key_path is not None:
             return cause.key_path
+    for port in service.ports:
+        if port.endpoint in reason.way.ports:
+            return port.key_path
     return service.key_path
+
+
+def is_about(reason: Reason, endpoints: Sequence[Endpoint]) -> bool:
+    """Whether a reason is about one of these ports of its service; where there are none, about any."""
+    ports = reason.way.ports
+    if reason.way.route is not None:
+        ports = (reason.way.route.port.endpoint,)
+    if not endpoints or not ports:
+        return True
+    return any(port.overlaps(endpoint) for port in ports for endpoint in endpoints)
+
+
+def place_of(door: Door, service: Service) -> KeyPath:
+    """The place in the inventory that says who may come by a door of a service; of a port without an
+    `allow`, the port's own."""
+    for port in service.ports:
+        is_its = door.way == "port" and port.endpoint == door.port
+        if is_its and not port.allow and port.allow_is_default:
+            return port.key_path
+    return door.key_path
+
+
+class Nobody(NamedTuple):
+    """Why a source has no addresses. `ipv6`: it has some, and the host no IPv6; `empty`: a zone of nothing;
+    `any`: each address is in a zone or a network."""
+
+    kind: Literal["ipv6", "empty", "any"]
+    place: KeyPath
+
+
+def nobody(host: Host, source: Source) -> Nobody | None:
+    """Why nobody is in a source; None where somebody is, or may be."""
+    if source.visitors or source.unknown:
+        return None
+    zones = (*host.key_path, "zones")
+    written: Sequence[str] = (source.name,)
+    if source.kind == "zone":
+        written = host.zones[source.name]
+        if not written:
+            return Nobody("empty", (*zones, source.name))
+    if not host.ipv6 and any(interface_of(one) is None and is_ipv6(one) for one in written):
+        return Nobody("ipv6", (*host.key_path, "ipv6"))
+    return Nobody("any", zones)
 
 
 def doors_of(known: Mapping[str, Sequence[Door]], service: Service) -> Sequence[Door]:

@@ -11,8 +11,9 @@ from portgen.review.change_types import Place
 
 
 class ReachPart(TypedDict):
-    """Addresses of a source that come in the same way. `addresses`: those that get in. `network`: the Docker
-    network that they come from, or, as a neighbour, send packets to."""
+    """Addresses of a source that come in the same way. `addresses`: those that get in, as networks, the
+    first 20; `more`: how many networks there are besides. `network`: the Docker network that they come from,
+    or, as a neighbour, send packets to."""
 
     kind: Literal["outside", "containers", "neighbour", "host"]
     family: int
@@ -20,6 +21,7 @@ class ReachPart(TypedDict):
     network: str | None
     reached: Literal["yes", "some", "no", "unknown"]
     addresses: list[str]
+    more: int
 
 
 class ReachWay(TypedDict):

@@ -16,8 +16,12 @@ from portgen.review.why_words import At, clause
 
 if TYPE_CHECKING:
     from portgen.plan.door import Door
+    from portgen.review.change_types import Place
     from portgen.review.plan_types import ReachedBy
     from portgen.review.reach_types import Asked, Reach, ReachPart, ReachReason, ReachWay
+
+
+MOST_NETWORKS = 20  # of a part, in JSON
 
 
 def reason(found: Reason, at: At) -> str:
@@ -57,13 +61,10 @@ def sources(plan: Plan, service: Service) -> list[ReachedBy]:
 
 def record(plan: Plan, answers: Iterable[tuple[str, Answer]], at: At, *, live: bool) -> Reach:
     """What `reach` prints: each answer, with its host."""
-    known: dict[str, list[ReachReason]] = {}
+    once = _Once(plan, at)
     found: list[Asked] = []
     for host, answer in answers:
         service = answer.service
-        key = f"{host}/{service.name}"
-        if key not in known:
-            known[key] = list(_reasons(plan, service, at))
         found.append(
             {
                 "host": host,
@@ -73,27 +74,59 @@ def record(plan: Plan, answers: Iterable[tuple[str, Answer]], at: At, *, live: b
                 "status": service.status,
                 "reached": answer.reached,
                 "unknown": answer.source.unknown or None,
-                "parts": [_part(part) for part in answer.parts],
-                "ways": [_way(door, at) for door in answer.doors],
-                "reasons": known[key],
+                "parts": [once.part(part) for part in answer.parts],
+                "ways": [once.way(door, service) for door in answer.doors],
+                "reasons": once.reasons(host, service),
             }
         )
     return {"live": live, "answers": found}
 
 
+class _Once:
+    """Parts, ways and reasons that many answers share, each made once."""
+
+    def __init__(self, plan: Plan, at: At) -> None:
+        self._plan = plan
+        self._at = at
+        # With what they are made of, which so keeps its identity.
+        self._parts: dict[tuple[int, int], tuple[reaching.Part, ReachPart]] = {}
+        self._ways: dict[int, tuple[Door, ReachWay]] = {}
+        self._reasons: dict[tuple[str, str], list[ReachReason]] = {}
+
+    def part(self, part: reaching.Part) -> ReachPart:
+        key = (id(part.visitor), id(part.let_in))
+        if key not in self._parts:
+            self._parts[key] = part, _part(part)
+        return self._parts[key][1]
+
+    def way(self, door: Door, service: Service) -> ReachWay:
+        if id(door) not in self._ways:
+            place = records.place(self._at(reaching.place_of(door, service)))
+            self._ways[id(door)] = door, _way(door, place)
+        return self._ways[id(door)][1]
+
+    def reasons(self, host: str, service: Service) -> list[ReachReason]:
+        key = (host, service.name)
+        if key not in self._reasons:
+            self._reasons[key] = list(_reasons(self._plan, service, self._at))
+        return self._reasons[key]
+
+
 def _part(part: reaching.Part) -> ReachPart:
     visitor = part.visitor
+    addresses = reached_words.networks(visitor.family, part.let_in, MOST_NETWORKS)
     return {
         "kind": visitor.kind,
         "family": visitor.family,
         "interface": visitor.interface or None,
         "network": visitor.network or None,
         "reached": part.reached,
-        "addresses": reached_words.networks(visitor.family, part.let_in),
+        "addresses": addresses,
+        "more": reached_words.count_networks(part.let_in) - len(addresses),
     }
 
 
-def _way(door: Door, at: At) -> ReachWay:
+def _way(door: Door, place: Place) -> ReachWay:
     return {
         "way": door.way,
         "family": door.family,
@@ -104,7 +137,7 @@ def _way(door: Door, at: At) -> ReachWay:
         "route": door.route or None,
         "password": door.password,
         "sure": door.sure,
-        "place": records.place(at(door.key_path)),
+        "place": place,
     }
 
 

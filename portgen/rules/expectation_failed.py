@@ -45,8 +45,8 @@ def check(plan: Plan) -> Iterator[Finding]:
         return
     for one in expecting.broken(plan, plan.hosts):
         place = one.expectation.key_path
-        if one.kind == "unknown-source":
+        if one.kind in ("unknown-source", "nobody"):
             place = (*place, "from")
         elif one.kind == "unknown-target":
             place = (*place, "to")
-        yield Finding(place, reached_words.message(one), reached_words.hint(one), one.place)
+        yield Finding(place, reached_words.message(one), reached_words.hint(plan, one), one.place)

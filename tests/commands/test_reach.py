@@ -111,3 +111,56 @@ def test_a_routes_name_is_the_services_own_on_each_of_several_hosts(tmp_path: Pa
     text = run("--to", "web", "--from", "any", folder=tmp_path).output
     assert "any -> box/web: yes" in text
     assert "by the route /api/web/ at port 80" in text
+
+
+def folder_with(text: str, folder: Path) -> Path:
+    (folder / "inventory.yaml").write_text(text, encoding="utf-8")
+    return folder
+
+
+TWO = """\
+version: 1
+hosts:
+  one: {zones: {lan: [192.168.0.0/16]}}
+  two: {ipv6: false, zones: {staff: [10.1.0.0/16], six: ['fd00::/8']}}
+projects:
+  p: {host: two, services: {web: {port: 5000, via: process, allow: [any]}}}
+"""
+
+
+def test_a_word_that_no_host_knows_gets_the_words_of_all(tmp_path: Path) -> None:
+    folder = folder_with(TWO, tmp_path)
+    _, found = asked_json("--from", "zzzz", folder=folder)
+    assert (
+        found["error"]["hint"] == "write lan, any, host, staff, six, p, neighbour of p, or a CIDR"
+    )
+    _, found = asked_json("--from", "lan", "--to", "web", folder=folder)
+    assert found["error"]["hint"] == "the zone lan is on one: write what it is there"
+    _, found = asked_json("--to", "p", folder=folder)
+    assert "project p" in found["error"]["hint"]
+
+
+def test_a_source_of_ipv6_on_a_host_without_it(tmp_path: Path) -> None:
+    text = run("--from", "six", folder=folder_with(TWO, tmp_path)).output
+    assert "six -> two/web: no\n" in text or "six -> web: no\n" in text
+    assert "  nobody is in six: it is of IPv6, and the host has `ipv6: false`\n" in text
+
+
+def test_a_host_without_services_is_one_line(tmp_path: Path) -> None:
+    text = run(folder=folder_with(TWO, tmp_path)).output
+    assert "who reaches what on one\nno service of one listens\n\nwho reaches what on two\n" in text
+
+
+def test_what_is_code_is_code_in_markdown(tmp_path: Path) -> None:
+    text = run("--format", "markdown", folder=folder_with(TWO, tmp_path)).output
+    assert "- web: port: `allow: [any]` (inventory.yaml:6)\n" in text
+
+
+def test_a_part_of_many_networks_lists_the_first_of_them(tmp_path: Path) -> None:
+    folder = folder_with(TWO, tmp_path)
+    (answer,) = record("--from", "any", "--to", "web", folder=folder)["answers"]
+    (part,) = answer["parts"]
+    assert len(part["addresses"]) == 20
+    assert part["more"] > 0
+    (answer,) = record("--from", "staff", "--to", "web", folder=folder)["answers"]
+    assert [(part["addresses"], part["more"]) for part in answer["parts"]] == [(["10.1.0.0/16"], 0)]

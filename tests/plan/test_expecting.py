@@ -409,7 +409,10 @@ def test_services_that_fail_for_the_same_cause_are_one_finding(content: Content)
     mutated = copy.deepcopy(content)
     mutated["expect"] = [{"from": "any", "to": "project dashboard", "reach": False}]
     (found,) = broken(mutated)
-    assert "hub-dashboard, variances-dashboard, technician-performance and 22 more" in found.message
+    assert (
+        "reach hub-dashboard by the route /dashboard/hub-dashboard/ at port 443; " in found.message
+    )
+    assert "; and 22 more (line " in found.message
 
 
 def test_a_source_of_which_a_part_gets_in_fails_both_ways(content: Content) -> None:
@@ -449,3 +452,4 @@ expect:
     assert found.hint == "write one/web or two/web"
     (found,) = broken(yaml.safe_load(text.replace("lan, to: one/web", "lan, to: two/web")))
     assert found.message == "`from: lan` stands for nobody here"
+    assert found.hint == "the zone lan is on one: write what it is there"

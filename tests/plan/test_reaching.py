@@ -170,6 +170,42 @@ def test_a_port_by_its_number_and_its_protocol() -> None:
     assert asked(plan, "any", "box/dns:5053/udp").reached == "yes"
 
 
+def test_a_cell_says_which_ports_where_those_are_not_all() -> None:
+    plan = planned(
+        "web: {via: process, ports: [{port: 5000, allow: [lan]}, {port: 5001, allow: [any]}]}"
+    )
+    assert ways(plan, "lan", "web") == "port"
+    assert ways(plan, "any", "web") == "port 5001"
+
+
+def test_parts_of_one_network_are_one_part() -> None:
+    host = HOST.replace("'fd00:1::/48'", "192.168.0.0/24, 10.9.0.0/16")
+    plan = planned("web: {port: 5000, allow: [192.168.0.0/16]}", host)
+    (part,) = asked(plan, "lan", "web").parts
+    assert (part.reached, len(part.visitor.addresses)) == ("some", 2)
+    assert list(reached_words.missing(asked(plan, "lan", "web"))) == ["not 10.9.0.0/16"]
+
+
+def test_each_container_of_a_source_has_to_get_in() -> None:
+    host = HOST.replace("'fd00:1::/48'", "172.31.0.0/25, 172.31.0.128/25")
+    plan = planned("web: {port: 5000, allow: [172.31.0.0/25]}", host)
+    assert asked(plan, "lan", "web").reached == "some"
+    (part, _) = asked(plan, "lan", "web").parts[::-1]
+    assert part.reached == "some"
+
+
+def test_services_that_let_the_same_in_have_doors_of_their_own() -> None:
+    plan = planned("web: {port: 5000, allow: [lan]}\napi: {port: 5001, allow: [lan]}")
+    host = plan.hosts[0]
+    known = reaching.Answers(doors.of(host))
+    lan = visitors.Sources(plan, host).named("lan")
+    for name, port in (("web", 5000), ("api", 5001)):
+        (service,) = reaching.target(plan, name).services
+        answer = known.of(lan, service)
+        assert {door.endpoint.port for door in answer.doors} == {port}
+        assert answer == asked(plan, "lan", name)
+
+
 def test_a_route_behind_a_password_counts_unless_it_is_not_to() -> None:
     plan = planned("web: {port: 5000, route: {path: /web/, auth_file: /etc/nginx/users}}")
     assert asked(plan, "any", "web").reached == "yes"
