@@ -93,6 +93,8 @@ def ways(answer: Answer) -> list[str]:
 
 
 def _notes(door: Door) -> Iterator[str]:
+    if door.through:
+        yield f"through {door.through}"
     if door.password:
         yield "with a password"
 

@@ -382,7 +382,7 @@ def place_of(door: Door, service: Service) -> KeyPath:
     """The place in the inventory that says who may come by a door of a service; of a port without an
     `allow`, the port's own."""
     for port in service.ports:
-        is_its = door.way == "port" and port.endpoint == door.port
+        is_its = door.way == "port" and not door.through and port.endpoint == door.port
         if is_its and not port.allow and port.allow_is_default:
             return port.key_path
     return door.key_path

@@ -101,6 +101,16 @@ def test_a_family_is_named_once() -> None:
     assert "by port 5000, its container's own 172.30.0.16:5000 (IPv4 only) (line" in message
 
 
+def test_a_forwarder_that_leads_on_is_named_with_its_line() -> None:
+    text = TEXT.replace(
+        "      later:",
+        "      front: {port: 5050, to: '127.0.0.1:5002', allow: [lan]}\n      later:",
+    )
+    (line,) = [n for n, row in enumerate(text.split("\n"), 1) if "front:" in row]
+    message = only("from: lan, to: tool, reach: false", text=text).message
+    assert message.endswith(f"by port 5050 (through front) (line {line})")
+
+
 def test_each_service_of_a_project_is_named_with_its_own_way() -> None:
     text = """\
 version: 1

@@ -197,7 +197,7 @@ def test_each_container_of_a_source_has_to_get_in() -> None:
 def test_services_that_let_the_same_in_have_doors_of_their_own() -> None:
     plan = planned("web: {port: 5000, allow: [lan]}\napi: {port: 5001, allow: [lan]}")
     host = plan.hosts[0]
-    known = reaching.Answers(doors.of(host))
+    known = reaching.Answers(relays.doors_of(plan, host))
     lan = visitors.Sources(plan, host).named("lan")
     for name, port in (("web", 5000), ("api", 5001)):
         (service,) = reaching.target(plan, name).services
