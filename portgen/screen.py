@@ -88,12 +88,13 @@ def heading(text: str, style: Style) -> str:
     return strong(text, style)
 
 
-def items(lines: Iterable[str], style: Style) -> str:
-    """Lines that belong together: in Markdown a list."""
+def items(lines: Iterable[str], style: Style, *, with_code: bool = False) -> str:
+    """Lines that belong together: in Markdown a list. `with_code`: what stands between backticks is code."""
     if style.format == "markdown":
         from portgen import markdown
 
-        return "".join(f"- {markdown.text(line)}\n" for line in lines)
+        escaped = markdown.with_code if with_code else markdown.text
+        return "".join(f"- {escaped(line)}\n" for line in lines)
     return "".join(f"{shown(line, style)}\n" for line in lines)
 
 

@@ -248,13 +248,7 @@ def _deciding(planned: Plan, source: Inventory, answers: Sequence[Answer]) -> It
 
 
 def _print_lines(lines: Iterator[str], style: Style) -> None:
-    if style.format != "markdown":
-        click.echo(screen.items(lines, style), nl=False, color=style.color)
-        return
-    from portgen import markdown
-
-    for line in lines:
-        click.echo(f"- {markdown.with_code(line)}")
+    click.echo(screen.items(lines, style, with_code=True), nl=False, color=style.color)
 
 
 # --- single answers -------------------------------------------------------------------------------
