@@ -93,8 +93,6 @@ def ways(answer: Answer) -> list[str]:
 
 
 def _notes(door: Door) -> Iterator[str]:
-    if door.through:
-        yield f"through {door.through}"
     if door.password:
         yield "with a password"
 

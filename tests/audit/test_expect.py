@@ -56,11 +56,11 @@ def test_an_operators_rule_lets_in_who_never_may(plan: Plan, seen: Seen) -> None
     findings = found(plan, seen)
     said = [finding.message for finding in findings]
     assert said == [
-        "`expect` says that any does not reach postgresql, and it does (IPv4): by port 5432 by IPv4 only",
+        "`expect` says that any does not reach postgresql, and it does (IPv4): by port 5432",
         "`expect` says that lan does not reach postgresql, and it does: by port 5432",
         (
             "`expect` says that neighbour of dashboard does not reach postgresql, and it does (IPv4): "
-            "by port 5432 by IPv4 only"
+            "by port 5432"
         ),
     ]
     assert {finding.service for finding in findings} == {"postgresql"}

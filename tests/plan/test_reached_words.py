@@ -108,7 +108,7 @@ def test_a_forwarder_that_leads_on_is_named_with_its_line() -> None:
     )
     (line,) = [n for n, row in enumerate(text.split("\n"), 1) if "front:" in row]
     message = only("from: lan, to: tool, reach: false", text=text).message
-    assert message.endswith(f"by port 5050 (through front) (line {line})")
+    assert message.endswith(f"by port 5050 of front (line {line})")
 
 
 def test_each_service_of_a_project_is_named_with_its_own_way() -> None:
