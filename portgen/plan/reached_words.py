@@ -36,7 +36,9 @@ _SAID = {"yes": "yes", "no": "no", "some": "in part", "unknown": "not known"}
 
 
 def said(answer: Answer) -> str:
-    """`yes`, `no`, `in part`, `not known`."""
+    """`yes`, `no`, `perhaps`, `in part`, `not known`."""
+    if answer.surely == "no" and answer.reached != "no":
+        return "perhaps"
     return _SAID[answer.reached]
 
 
@@ -93,13 +95,14 @@ def ways(answer: Answer) -> list[str]:
 
 
 def _notes(door: Door) -> Iterator[str]:
+    if not door.sure:
+        yield "perhaps"
     if door.password:
         yield "with a password"
 
 
 def _where(door: Door) -> str:
-    place = f"{_place(door)} of {door.through}" if door.through else _place(door)
-    return place if door.sure else f"perhaps {place}"
+    return f"{_place(door)} of {door.through}" if door.through else _place(door)
 
 
 def _place(door: Door) -> str:
@@ -222,10 +225,11 @@ def _instead(found: Broken) -> str:
     if found.kind == "not-known" or answer is None:
         return f": not known, since {found.why} ({{line}})"
     line = "{line}" if found.together else f"{found.services[0].name}: {{line}}"
+    verb = "may" if answer.surely == "no" else "does"
     if found.kind == "reached" and which:
-        return f", and it does reach {_each(found)} ({line})"
+        return f", and it {verb} reach {_each(found)} ({line})"
     if found.kind == "reached":
-        return f", and it does{_partly_in(answer)}: {_by(answer)} ({line})"
+        return f", and it {verb}{_partly_in(answer)}: {_by(answer)} ({line})"
     if answer.reached == "some":
         only = "; ".join(missing(answer))
         example = f", such as {found.services[0].name}" if len(found.services) > 1 else ""

@@ -39,20 +39,15 @@ class Part(NamedTuple):
 
 class Answer(NamedTuple):
     """Whether a source reaches a service. `yes`: each of its addresses does, by each family that it has;
-    `some`: not each; `unknown`: its addresses are not known."""
+    `some`: not each; `unknown`: its addresses are not known. `surely`: the same by those doors only by which
+    all get in whom they let in. `doors`: by which some get in."""
 
     source: Source
     service: Service
     parts: tuple[Part, ...]
     reached: Reached
-
-    @property
-    def doors(self) -> list[Door]:
-        """The doors by which some get in, each once."""
-        found: dict[int, Door] = {}
-        for part in self.parts:
-            found.update({id(door): door for door in part.doors})
-        return list(found.values())
+    surely: Reached
+    doors: tuple[Door, ...] = ()
 
 
 class Target(NamedTuple):
@@ -119,7 +114,7 @@ class Answers:
         """Whether a source reaches a service, or some of its ports. `with_password`: whether a route counts
         that asks for one. `surely`: only doors count by which all get in whom they let in."""
         if source.unknown and service.status == "active":
-            return Answer(source, service, (), "unknown")
+            return Answer(source, service, (), "unknown", "unknown")
         asked = (service.name, tuple(endpoints), with_password, surely)
         if asked not in self._meant:
             own = []
@@ -135,9 +130,18 @@ class Answers:
             self._outlines[key] = self._outlined(source, meant)
         outlines, reached = self._outlines[key]
         parts = []
+        used: set[int] = set()
         for visitor, let_in, by, part_reached in outlines:
             parts.append(Part(visitor, let_in, tuple(meant.doors[i] for i in by), part_reached))
-        return Answer(source, service, tuple(parts), reached)
+            used.update(by)
+        by_doors = tuple(meant.doors[i] for i in sorted(used))
+        answer = Answer(source, service, tuple(parts), reached, reached, by_doors)
+        if surely or all(door.sure for door in answer.doors):
+            return answer
+        by_sure_doors = self.of(
+            source, service, endpoints, with_password=with_password, surely=True
+        )
+        return answer._replace(surely=by_sure_doors.reached)
 
     def _number(self, *values: object) -> int:
         """The same number for equal values."""

@@ -50,7 +50,8 @@ class ReachReason(TypedDict):
 
 class Asked(TypedDict):
     """Whether a source reaches a service. `yes`: all of its addresses do; `some`: not all; `unknown`: nobody
-    can say which addresses it has, and the field `unknown` says why."""
+    can say which addresses it has, and the field `unknown` says why. `surely`: the same without the ways that
+    are not sure."""
 
     host: str
     source: str
@@ -58,6 +59,7 @@ class Asked(TypedDict):
     project: str
     status: Literal["active", "planned", "retired"]
     reached: Literal["yes", "some", "no", "unknown"]
+    surely: Literal["yes", "some", "no", "unknown"]
     unknown: str | None
     parts: list[ReachPart]
     ways: list[ReachWay]

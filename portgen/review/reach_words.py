@@ -73,6 +73,7 @@ def record(plan: Plan, answers: Iterable[tuple[str, Answer]], at: At, *, live: b
                 "project": service.project,
                 "status": service.status,
                 "reached": answer.reached,
+                "surely": answer.surely,
                 "unknown": answer.source.unknown or None,
                 "parts": [once.part(part) for part in answer.parts],
                 "ways": [once.way(door, service) for door in answer.doors],
