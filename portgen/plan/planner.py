@@ -17,6 +17,7 @@ from portgen.inventory.networks import Network4, Network6, bracketed
 from portgen.plan import calling, environment, serving
 from portgen.plan.calls import Use
 from portgen.plan.expectations import Expectation
+from portgen.plan.forwarded import Forwarded
 from portgen.plan.ignores import Around, Ignores
 from portgen.plan.networks import ProjectNetwork, host_of, networks_of
 from portgen.plan.ports import Endpoint, PlannedPort, interface_of
@@ -55,6 +56,7 @@ def make(
     sources: dict[str, Sources] = {}
     around: dict[str, Around] = {}
     by_host: dict[str, list[Project]] = {}
+    forwarded = Forwarded(inventory)
     projects = []
     for name, project in inventory.projects.items():
         host = host_of(inventory, project)
@@ -62,7 +64,9 @@ def make(
             sources[host] = Sources(inventory, host, networks)
             around[host] = _around(inventory, host, today)
         joined = networks.get(name, ProjectNetwork())
-        planned = project_of(inventory, name, project, joined, sources[host], around[host])
+        planned = project_of(
+            inventory, name, project, joined, sources[host], around[host], forwarded
+        )
         projects.append(planned)
     names = {name: _name_of(name, host) for name, host in inventory.hosts.items()}
     projects = calling.resolved(projects, names)

@@ -38,9 +38,13 @@ class Reach(Struct, frozen=True):
     by: str = ""  # of those, only who comes by `IPv4`, or by `IPv6`
     # Of a route: proxies in front of nginx may come, and name their own visitors, who may be anybody.
     proxied: bool = False
+    through: tuple[str, ...] = ()  # forwarders that lead there
 
     def __str__(self) -> str:
-        return f"{self._who}, by {self.by} only" if self.by else self._who
+        who = f"{self._who}, by {self.by} only" if self.by else self._who
+        if not self.through:
+            return who
+        return f"{who}, and whoever reaches {', '.join(self.through)}"
 
     @property
     def _who(self) -> str:

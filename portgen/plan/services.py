@@ -11,12 +11,13 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, UnsetType, structs
 
 from portgen.inventory import key_paths, model, values
 from portgen.inventory.networks import Address4
 from portgen.plan import containers
 from portgen.plan.access import Accesses
+from portgen.plan.forwarded import Forwarded
 from portgen.plan.ignores import Around
 from portgen.plan.networks import ProjectNetwork, host_of
 from portgen.plan.ports import PlannedPort
@@ -46,12 +47,14 @@ def project_of(
     joined: ProjectNetwork,
     sources: Sources,
     around: Around,
+    forwarded: Forwarded,
 ) -> Project:
     """Plan a project; `joined` is its network, `sources` and `around` are those of the host that it is
-    on."""
+    on, `forwarded` says which forwarders of all hosts lead on to others."""
     path = key_paths.project(name)
     around = around.within(project.ignore, path)
-    planning = _Services(name, project, host_of(inventory, project), joined, sources, around)
+    host = host_of(inventory, project)
+    planning = _Services(name, project, host, joined, sources, around, forwarded)
     planning.share_containers(project.services)
     services = [planning.plan(each, service) for each, service in project.services.items()]
     groups = [
@@ -91,8 +94,10 @@ class _Services:
         joined: ProjectNetwork,
         sources: Sources,
         around: Around,
+        forwarded: Forwarded,
     ) -> None:
         self.name = name
+        self.forwarded = forwarded
         self.defaults = project.defaults
         self.defaults_path = key_paths.defaults(name)
         self.status = project.status
@@ -134,6 +139,8 @@ class _Services:
         shared = self.shared.get(name)
         address = self._address(service, via, bare, shared)
         ports = self.ports.plan(bare, service, via, status, path, is_fixed=address is not None)
+        if status == "active":
+            ports = tuple(self._led_to(name, port, address) for port in ports)
         written_timeout = _seconds(own_or(service.timeout, self.defaults.timeout))
         timeout = written_timeout or DEFAULT_TIMEOUT
         container = service.compose_service or name
@@ -182,6 +189,13 @@ class _Services:
             ignore=self.around.within(service.ignore, path).entries,
             key_path=path,
         )
+
+    def _led_to(self, name: str, port: PlannedPort, address: Address4 | None) -> PlannedPort:
+        """A port with those that lead to it among those who may reach it."""
+        through = self.forwarded.to(self.host, name, port, address)
+        if not through:
+            return port
+        return structs.replace(port, reach=structs.replace(port.reach, through=through))
 
     def _status(self, service: model.Service, path: KeyPath) -> tuple[model.Status, KeyPath]:
         """Its own, unless its project as a whole is not active; and where it is written."""
