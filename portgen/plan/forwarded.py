@@ -76,12 +76,18 @@ def _forwarders(inventory: model.Inventory) -> Iterator[_Forwarder]:
         host = host_of(inventory, project)
         for name, service in project.services.items():
             status = service.status or project.defaults.status or project.status
-            if service.to is None or service.to.address is None or status != "active":
-                continue
-            usual = service.protocol or project.defaults.protocol or "http"
-            protocols = []
-            for entry in service.ports or ():
-                own = entry.protocol if isinstance(entry, model.PortEntry) else None
-                protocols.append(own or usual)
-            for transport in dict.fromkeys(map(transport_of, protocols or [usual])):
-                yield _Forwarder(host, name, transport, service.to)
+            if service.to is not None and service.to.address is not None and status == "active":
+                for transport in _transports(service, project.defaults):
+                    yield _Forwarder(host, name, transport, service.to)
+
+
+def _transports(service: model.Service, defaults: model.Defaults) -> set[Transport]:
+    """Those of its ports."""
+    usual = service.protocol or defaults.protocol or "http"
+    if not service.ports:
+        return {transport_of(usual)}
+    found = set()
+    for entry in service.ports:
+        own = entry.protocol if isinstance(entry, model.PortEntry) else None
+        found.add(transport_of(own or usual))
+    return found

@@ -115,16 +115,7 @@ class Answers:
         that asks for one. `surely`: only doors count by which all get in whom they let in."""
         if source.unknown and service.status == "active":
             return Answer(source, service, (), "unknown", "unknown")
-        asked = (service.name, tuple(endpoints), with_password, surely)
-        if asked not in self._meant:
-            own = []
-            for door in doors_of(self._known, service):
-                if (door.password and not with_password) or (surely and not door.sure):
-                    continue
-                if not endpoints or any(door.port.overlaps(endpoint) for endpoint in endpoints):
-                    own.append(door)
-            self._meant[asked] = _Meant(tuple(own), self._number(*map(_whom, own)))
-        meant = self._meant[asked]
+        meant = self._meant_by(service, tuple(endpoints), with_password, surely)
         key = (source.name, meant.alike)
         if key not in self._outlines:
             self._outlines[key] = self._outlined(source, meant)
@@ -136,12 +127,27 @@ class Answers:
             used.update(by)
         by_doors = tuple(meant.doors[i] for i in sorted(used))
         answer = Answer(source, service, tuple(parts), reached, reached, by_doors)
-        if surely or all(door.sure for door in answer.doors):
+        if surely or all(door.sure for door in by_doors):
             return answer
         by_sure_doors = self.of(
             source, service, endpoints, with_password=with_password, surely=True
         )
         return answer._replace(surely=by_sure_doors.reached)
+
+    def _meant_by(
+        self, service: Service, endpoints: tuple[Endpoint, ...], with_password: bool, surely: bool
+    ) -> _Meant:
+        """The doors of a service that count."""
+        asked = (service.name, endpoints, with_password, surely)
+        if asked not in self._meant:
+            own = []
+            for door in doors_of(self._known, service):
+                if (door.password and not with_password) or (surely and not door.sure):
+                    continue
+                if not endpoints or any(door.port.overlaps(endpoint) for endpoint in endpoints):
+                    own.append(door)
+            self._meant[asked] = _Meant(tuple(own), self._number(*map(_whom, own)))
+        return self._meant[asked]
 
     def _number(self, *values: object) -> int:
         """The same number for equal values."""

@@ -139,8 +139,7 @@ class _Services:
         shared = self.shared.get(name)
         address = self._address(service, via, bare, shared)
         ports = self.ports.plan(bare, service, via, status, path, is_fixed=address is not None)
-        if status == "active":
-            ports = tuple(self._led_to(name, port, address) for port in ports)
+        ports = self._led_to(name, status, ports, address)
         written_timeout = _seconds(own_or(service.timeout, self.defaults.timeout))
         timeout = written_timeout or DEFAULT_TIMEOUT
         container = service.compose_service or name
@@ -190,12 +189,23 @@ class _Services:
             key_path=path,
         )
 
-    def _led_to(self, name: str, port: PlannedPort, address: Address4 | None) -> PlannedPort:
-        """A port with those that lead to it among those who may reach it."""
-        through = self.forwarded.to(self.host, name, port, address)
-        if not through:
-            return port
-        return structs.replace(port, reach=structs.replace(port.reach, through=through))
+    def _led_to(
+        self,
+        name: str,
+        status: model.Status,
+        ports: tuple[PlannedPort, ...],
+        address: Address4 | None,
+    ) -> tuple[PlannedPort, ...]:
+        """The ports, with the forwarders that lead to each among those who may reach it."""
+        found = []
+        for port in ports:
+            through = self.forwarded.to(self.host, name, port, address)
+            if through and status == "active":
+                reach = structs.replace(port.reach, through=through)
+                found.append(structs.replace(port, reach=reach))
+            else:
+                found.append(port)
+        return tuple(found)
 
     def _status(self, service: model.Service, path: KeyPath) -> tuple[model.Status, KeyPath]:
         """Its own, unless its project as a whole is not active; and where it is written."""
