@@ -39,7 +39,7 @@ def command(settings: Settings, name: str, port: int, old: int | None, writing: 
     """Move service NAME to another PORT.
 
     A container behind a forwarder, or a published port, keeps its address and its own port: they
-    are written into its entry.
+    are written into its entry. Sentences of `expect` that name a port follow it.
 
     Lists the lines of tracked files that contain the old port as `:5007`, and of a range its first or
     last port; it changes none of them. git names the files.

@@ -12,7 +12,7 @@ from portgen import chain
 from portgen.commands import _complete
 from portgen.commands._lookup import find_service
 from portgen.commands._revise import Writing, revise, with_revision
-from portgen.problem import Exit, PortgenError, listed
+from portgen.problem import Exit, PortgenError, counted, listed
 from portgen.settings import Settings
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ def _removed(checked: chain.Checked, name: str, retire: bool) -> Edited:
         edited = edit.retire(checked.source, service)
     else:
         _refuse_used(checked, service)
+        _refuse_expected(checked, service)
         edited = edit.remove(checked.source, service)
     return edited._replace(notes=(*_container_left(checked.plan, service), *edited.notes))
 
@@ -67,6 +68,27 @@ def _refuse_used(checked: chain.Checked, service: Service) -> None:
         message = f"{service.name} is used by {listed([other.name for other in callers])}"
         hint = f"take it out of their `uses` first: {listed(list(places))}"
         raise PortgenError(message, Exit.DIFFERENT, hint=hint)
+
+
+def _refuse_expected(checked: chain.Checked, service: Service) -> None:
+    """Raises PortgenError where a sentence of `expect` is about it: nobody but a person takes a protection
+    back."""
+    from portgen.plan import reaching
+
+    sentences = []
+    for sentence in checked.plan.expectations:
+        try:
+            meant = reaching.target(checked.plan, sentence.to)
+        except reaching.UnknownTargetError:
+            continue
+        if service in meant.services and not sentence.to.startswith("project "):
+            sentences.append(sentence)
+    if sentences:
+        places = [str(checked.source.at(sentence.key_path)) for sentence in sentences]
+        said = counted(len(sentences), "sentence")
+        them = "it" if len(sentences) == 1 else "them"
+        hint = f"take {them} back first: {listed(places)}"
+        raise PortgenError(f"{service.name} is in {said} of `expect`", Exit.DIFFERENT, hint=hint)
 
 
 def _container_left(planned: Plan, service: Service) -> Iterator[str]:

@@ -25,7 +25,7 @@ def command(settings: Settings, one: str, other: str, writing: Writing) -> int:
     """Let services A and B exchange their ports.
 
     Of several ports, the first. Containers keep their addresses and their own ports: they are
-    written into the entries.
+    written into the entries. Sentences of `expect` that name a port follow it.
 
     Lists the lines of tracked files that contain the old port as `:5007`, and of a range its first or
     last port; it changes none of them. git names the files.

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from portgen.edits import kept
+from portgen.edits import kept, sentences
 from portgen.edits.splice import (
     Splice,
     Unsafe,
@@ -73,11 +73,15 @@ class Edited(NamedTuple):
 def move(source: Source, *moves: tuple[Service, int, int]) -> Edited:
     """Give ports of services new numbers: `(service, index of its port, new port)`. What a
     container has by its port - its address, its own port - is pinned, so that the container stays
-    as it is. Two moves at once are a swap.
+    as it is. Two moves at once are a swap. Sentences of `expect` that name the ports follow them.
 
-    Raises ByHand where an entry's lines are not its own.
+    Raises ByHand where an entry's lines are not its own, or where a sentence can't follow.
     """
     result = source.inventory
+    try:
+        following = sentences.reworded(source, moves)
+    except sentences.Divided as error:
+        raise ByHand(str(error), error.instruction) from None
     for service, index, port in moves:
         result = _with(result, service, _with_port(_written(result, service), index, port))
     changes: list[_Change] = []
@@ -86,8 +90,8 @@ def move(source: Source, *moves: tuple[Service, int, int]) -> Edited:
         result = _with(result, service, moved)
         splices = _move_splices(source, service, index, fields)
         changes.append(_Change(service, fields, splices))
-    text, by_hand = _rewritten(source, changes)
-    return Edited(text, result, by_hand)
+    text, by_hand = _rewritten(source, changes, following)
+    return Edited(text, sentences.written(result, following), by_hand)
 
 
 def pin(source: Source, services: Sequence[Service]) -> Edited:
@@ -119,9 +123,11 @@ class _Change(NamedTuple):
     splices: Iterable[Splice]
 
 
-def _rewritten(source: Source, changes: Iterable[_Change]) -> tuple[str, str]:
-    """The new text, and how to write all of it by hand. Raises ByHand where one of the entries can't be
-    changed."""
+def _rewritten(
+    source: Source, changes: Iterable[_Change], following: Sequence[sentences.Reworded] = ()
+) -> tuple[str, str]:
+    """The new text, and how to write all of it by hand. `following`: sentences of `expect` that change with
+    the entries. Raises ByHand where something can't be changed."""
     splices: list[Splice] = []
     instructions: list[str] = []
     unsafe: Unsafe | None = None
@@ -131,6 +137,11 @@ def _rewritten(source: Source, changes: Iterable[_Change]) -> tuple[str, str]:
             splices += change.splices
         except Unsafe as error:
             unsafe = error
+    instructions += [sentences.instruction(source, sentence) for sentence in following]
+    try:
+        splices += sentences.splices(source, following)
+    except Unsafe as error:
+        unsafe = error
     by_hand = "\n".join(instructions)
     if unsafe is not None:
         raise ByHand(str(unsafe), by_hand)
@@ -410,6 +421,8 @@ def _difference(expected: model.Inventory, found: model.Inventory) -> str:
             if project.services.get(key) != other.services.get(key):
                 services.append(key)
         names += services or [f"the project {name}"]
+    if expected.expect != found.expect:
+        names.append("sentences of `expect`")
     if not names:
         return "other entries would change"
     return f"{', '.join(names[:5])} would change too"

@@ -119,3 +119,41 @@ def test_only_one_writes_at_a_time(
     assert run.code == 4
     assert "is writing there" in run.err
     assert file.read_text(encoding="utf-8") == INVENTORY
+
+
+EXPECTED = (
+    INVENTORY
+    + """\
+expect:
+  # the hub
+  - {from: any, to: hub, reach: false}
+  - {from: any, to: "box/hub:5000", reach: false} # nobody
+  - {from: any, to: project wall, reach: false}
+"""
+)
+
+
+def test_sentences_follow_a_move(portgen: Portgen, file: Path) -> None:
+    file.write_text(EXPECTED, encoding="utf-8")
+    assert portgen("move", "hub", "5006").code == 0
+    sentences = EXPECTED.removeprefix(INVENTORY).replace("hub:5000", "hub:5006")
+    assert file.read_text(encoding="utf-8") == MOVED + sentences
+
+
+def test_what_a_sentence_is_about_is_not_removed(portgen: Portgen, file: Path) -> None:
+    file.write_text(EXPECTED, encoding="utf-8")
+    run = portgen("remove", "hub")
+    assert run.code == 1
+    assert run.err == (
+        "error: hub is in 2 sentences of `expect`\n"
+        "    hint: take them back first: inventory.yaml:11:5, inventory.yaml:12:5\n"
+    )
+    assert file.read_text(encoding="utf-8") == EXPECTED
+
+
+def test_a_sentence_about_its_project_does_not_keep_a_service(portgen: Portgen, file: Path) -> None:
+    lines = EXPECTED.splitlines(keepends=True)
+    file.write_text(
+        "".join(line for line in lines if "hub," not in line and "hub:5000" not in line)
+    )
+    assert portgen("remove", "hub").code == 0
