@@ -99,9 +99,19 @@ def _print(review: Review, source: Source, settings: Settings) -> None:
 
 
 def _findings(review: Review, source: Source, file: str) -> Iterator[Problem]:
-    """What becomes reachable, at the service's own line."""
+    """Protections that end; what becomes reachable, at the service's own line."""
     from portgen.inventory import key_paths
-    from portgen.review import words
+    from portgen.review import sentences, words
+
+    for change in review.sentences:
+        if change.takes_back:
+            path: key_paths.KeyPath = ()
+            if change.after is not None:
+                path = change.after.key_path
+            elif source.inventory.expect:
+                path = ("expect",)
+            place = source.at(path)._replace(file=file)
+            yield Problem("expect", Severity.WARNING, sentences.words(change), place)
 
     paths = {}
     for project, entry in source.inventory.projects.items():

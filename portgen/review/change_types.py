@@ -31,6 +31,20 @@ class Exposed(TypedDict):
     new: bool
 
 
+Sentence = TypedDict("Sentence", {"from": str, "to": str, "reach": bool, "auth": bool})
+
+
+class SentenceChange(TypedDict):
+    """What happens to a sentence of `expect`. `reworded`: it says the same of what is called otherwise now.
+    `takes_back`: it ends a protection, a `reach: false`."""
+
+    kind: Literal["added", "removed", "changed", "reworded"]
+    takes_back: bool
+    before: Sentence | None
+    after: Sentence | None
+    summary: str
+
+
 class Difference(TypedDict):
     """One fact that changed, such as `route.timeout`; its value before and after, of any type."""
 

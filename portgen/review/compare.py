@@ -18,11 +18,12 @@ from portgen.plan.facts import Container, Facts, Key, Nginx, Service, Words
 from portgen.plan.networks import share_network
 from portgen.plan.ports import Endpoint
 from portgen.plan.types import NGINX, Plan
-from portgen.review import exposure, firewall, match, port_pages, readings, steps
+from portgen.review import exposure, firewall, match, port_pages, readings, sentences, steps
 from portgen.review.exposure import Exposure
 from portgen.review.firewall import Own, Rules
 from portgen.review.match import Kind, Pair
 from portgen.review.plain import plain
+from portgen.review.sentences import SentenceChange
 from portgen.review.steps import Step
 from portgen.targets.docs.reading import PAGE
 
@@ -102,7 +103,8 @@ class Joined(NamedTuple):
 class Review(NamedTuple):
     """The whole change. `others`: files that change in lines of no service. `names`: what each host
     calls sources. `recounted`: services whose container is recreated only because its address is
-    counted from the ports of its project, and those changed."""
+    counted from the ports of its project, and those changed. `sentences`: of `expect`, between revisions
+    only: no rendered file has them."""
 
     exposures: tuple[Exposure, ...]
     services: tuple[Changed, ...]
@@ -113,10 +115,12 @@ class Review(NamedTuple):
     names: dict[str, Words]
     recounted: tuple[Key, ...] = ()
     joined: tuple[Joined, ...] = ()
+    sentences: tuple[SentenceChange, ...] = ()
 
     @property
     def empty(self) -> bool:
-        return not (self.services or self.nginx or self.networks or self.others)
+        changes = self.services or self.nginx or self.networks or self.others or self.sentences
+        return not changes
 
 
 def of_plans(before: Plan, after: Plan) -> Review:
@@ -124,6 +128,7 @@ def of_plans(before: Plan, after: Plan) -> Review:
     looked at."""
     keys = of_plan.differing(before, after)
     review = compare(of_plan.of(before, keys), of_plan.of(after, keys))
+    review = review._replace(sentences=tuple(sentences.changes(before, after, review.services)))
     return _with_recounted(review, after, _renumbered(before, after))
 
 

@@ -12,7 +12,14 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypedDict
 
-from portgen.review.change_types import Exposed, Mentions, Place, ServiceChange, Step
+from portgen.review.change_types import (
+    Exposed,
+    Mentions,
+    Place,
+    SentenceChange,
+    ServiceChange,
+    Step,
+)
 from portgen.review.plan_types import (
     FreeRoom,
     Group,
@@ -197,10 +204,11 @@ class Completion(Whole):
 
 
 class Review(Whole):
-    """What `diff` prints. `hosts` is what changes on a host beside its services, `other_files` what
-    changes in lines of no service."""
+    """What `diff` prints. `sentences` are those of `expect` that change between two revisions, `hosts` is
+    what changes on a host beside its services, `other_files` what changes in lines of no service."""
 
     summary: str
+    sentences: list[SentenceChange]
     exposes: list[Exposed]
     services: list[ServiceChange]
     hosts: list[str]

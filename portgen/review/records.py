@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 if TYPE_CHECKING:
     from portgen.files.diff import Change as FileChange
     from portgen.plan import registry, types
+    from portgen.plan.expectations import Expectation
     from portgen.plan.routes import Route as PlannedRoute
     from portgen.problem import Location, PortgenError
     from portgen.problem import Problem as Found
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
         MentionOfPort,
         Mentions,
         Place,
+        Sentence,
+        SentenceChange,
         ServiceChange,
     )
     from portgen.review.exposure import Exposure
@@ -45,6 +48,7 @@ if TYPE_CHECKING:
         Rules,
         Verify,
     )
+    from portgen.review.sentences import SentenceChange as SentenceChanged
 
     At = Callable[[types.KeyPath], Location]
 
@@ -268,12 +272,31 @@ def review(found: compare.Review) -> Review:
 
     return {
         "summary": words.headline(found),
+        "sentences": [_sentence_change(change) for change in found.sentences],
         "exposes": [_exposed(exposure, found) for exposure in found.exposures],
         "services": [_service_change(changed, found) for changed in found.services],
         "hosts": list(host_words.hosts(found)),
         "steps": [step_records.record(step) for step in found.steps],
         "other_files": list(found.others),
     }
+
+
+def _sentence_change(change: SentenceChanged) -> SentenceChange:
+    from portgen.review import sentences
+
+    return {
+        "kind": change.kind,
+        "takes_back": change.takes_back,
+        "before": _sentence(change.before),
+        "after": _sentence(change.after),
+        "summary": sentences.words(change),
+    }
+
+
+def _sentence(one: Expectation | None) -> Sentence | None:
+    if one is None:
+        return None
+    return {"from": one.source, "to": one.to, "reach": one.reach, "auth": one.auth}
 
 
 def _exposed(exposure: Exposure, found: compare.Review) -> Exposed:

@@ -1,7 +1,7 @@
 """A review as people read it: the lines of a page, in their order.
 
-In: a `Review`. Out: lines of text or Markdown; what becomes reachable comes first in each.
-The sentences are `words`'. Never prints.
+In: a `Review`. Out: lines of text or Markdown; the protections that end, and what becomes reachable, come
+first in each. The sentences are `words`'. Never prints.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from collections.abc import Iterator
 
 from portgen.markdown import row
 from portgen.markdown import text as markdown_text
-from portgen.review import host_words, step_words, words
+from portgen.review import host_words, sentences, step_words, words
 from portgen.review.compare import Review
 from portgen.review.steps import BY_HAND
 from portgen.visible import visible_line
 
 
 def text(review: Review, most: int | None = None) -> Iterator[str]:
-    """The review as text: what becomes reachable, then a line a service, then what to do.
+    """The review as text: protections that end, what becomes reachable, a line a service, what to do.
     `most`: how many lines a part has at most; what is left out is counted."""
     yield from map(visible_line, _text(review, most))
 
@@ -25,9 +25,11 @@ def text(review: Review, most: int | None = None) -> Iterator[str]:
 def _text(review: Review, most: int | None) -> Iterator[str]:
     names = review.names
     exposed = [exposure for exposure in review.exposures if exposure.new]
+    yield from _taken_back(review)
     yield from _some([f"exposes {words.exposure(each, names)}" for each in exposed], most)
     yield from _some([words.line(changed, names) for changed in review.services], most)
     yield from _some(list(host_words.hosts(review)), most)
+    yield from _some(list(_other_sentences(review)), most)
     if review.others:
         yield f"also changes: {', '.join(review.others)}"
     host = None
@@ -38,6 +40,19 @@ def _text(review: Review, most: int | None) -> Iterator[str]:
             yield f"on {host}, in this order ({_commands(host, review)}):"
         number += 1
         yield f"  {number}. {step_words.text(step, most or 12)}"
+
+
+def _taken_back(review: Review) -> Iterator[str]:
+    """Sentences of `expect` that protected something. Each is named, however many there are."""
+    for change in review.sentences:
+        if change.takes_back:
+            yield sentences.words(change)
+
+
+def _other_sentences(review: Review) -> Iterator[str]:
+    for change in review.sentences:
+        if not change.takes_back:
+            yield sentences.words(change)
 
 
 def _commands(host: str, review: Review) -> str:
@@ -63,10 +78,14 @@ def markdown(review: Review) -> Iterator[str]:
         return
     yield f"### portgen: {words.headline(review)}"
     yield ""
+    for line in _taken_back(review):
+        yield f"**{markdown_text(line)}**"
+        yield ""
     yield from _exposures(review)
     yield from _elsewhere(review)
     yield from _services(review)
-    for line in (*host_words.hosts(review), *(f"{path} changes too" for path in review.others)):
+    others = [f"{path} changes too" for path in review.others]
+    for line in (*host_words.hosts(review), *_other_sentences(review), *others):
         yield ""
         yield markdown_text(line)
     host = None

@@ -15,7 +15,7 @@ from portgen.plan.ports import LOOPBACK, Endpoint
 from portgen.plan.reach import UFW_DEFAULT, in_words
 from portgen.plan.types import has_mapping
 from portgen.problem import counted, listed
-from portgen.review import container_words, match
+from portgen.review import container_words, match, sentences
 from portgen.review.compare import Changed, Review
 from portgen.review.exposure import Entrance, Exposure, HostNetwork, RoutePath, VisitorNames
 from portgen.review.firewall import Own
@@ -36,7 +36,12 @@ _COUNTED: dict[Kind, tuple[str, str]] = {
 
 
 def headline(review: Review) -> str:
-    """`10 services move`, or `11 services: 10 move, 1 is added`."""
+    """`10 services move`, or `11 services: 10 move, 1 is added`; before it what is taken back."""
+    taken_back = sentences.headline(review.sentences)
+    return "; ".join(filter(None, (taken_back, _of_services(review))))
+
+
+def _of_services(review: Review) -> str:
     counts = Counter(changed.kind for changed in review.services)
     parts = []
     for kind, verbs in _COUNTED.items():

@@ -157,3 +157,24 @@ def test_a_sentence_about_its_project_does_not_keep_a_service(portgen: Portgen, 
         "".join(line for line in lines if "hub," not in line and "hub:5000" not in line)
     )
     assert portgen("remove", "hub").code == 0
+
+
+def test_github_shows_a_protection_that_is_taken_back(
+    portgen: Portgen, file: Path, git: Callable[..., str]
+) -> None:
+    file.write_text(EXPECTED, encoding="utf-8")
+    git("init", "-q", "-b", "main")
+    git("add", "inventory.yaml")
+    git("commit", "-q", "-m", "first")
+    lines = EXPECTED.splitlines(keepends=True)
+    file.write_text("".join(line for line in lines if "to: hub" not in line), encoding="utf-8")
+    run = portgen("diff", "main", "--format", "github")
+    assert run.code == 1
+    assert run.out.splitlines() == [
+        "::warning file=inventory.yaml,line=9,col=1,title=expect::takes a protection back: `expect` no "
+        "longer says that any does not reach hub",
+        "takes a protection back: `expect` no longer says that any does not reach hub",
+    ]
+    file.write_text(INVENTORY, encoding="utf-8")
+    run = portgen("diff", "main", "--format", "github")
+    assert run.out.count("::warning file=inventory.yaml,line=1,col=1,title=expect::") == 3
