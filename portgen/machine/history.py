@@ -24,7 +24,10 @@ MOST_ASKED = 1000  # commits of which git looks for renames
 MOST_AT_ONCE = 64 << 20  # bytes of contents that one process is asked for
 MOST_LACKING = 200  # contents that a partial clone lacks, each of which costs a process
 MOST_LINK = 4096  # bytes of where a link leads
-_RENAMED = re.compile(r"R[0-9]+")
+# A file leaves its name also where something else takes that name in the same commit: a link, or other
+# content (-B). git then calls it a copy (-C), as it does where the file goes on under two names.
+_RENAMES = ("-M", "-C", "-B", "--diff-filter=RCTB", "--name-status", "-z")
+_TAKEN = re.compile(r"[TM][0-9]*")  # its name has something else
 _LACKING = "lacking"
 
 
@@ -318,7 +321,7 @@ def _renamed(
     if not born:
         return [], ()
     found: list[str] = []
-    arguments = ("-r", "-m", "-M", "--diff-filter=R", "--name-status", "-z")
+    arguments = ("-r", "-m", *_RENAMES)
     try:
         for _, words in _compared(repository, born[:MOST_ASKED], arguments, ()):
             found += _before(words, names)
@@ -329,16 +332,26 @@ def _renamed(
 
 def _staged(repository: Repository, head: str, names: list[str]) -> Iterator[str]:
     """What HEAD calls files of these names that were renamed since, for the next commit."""
-    arguments = ("--cached", "-M", "--diff-filter=R", "--name-status", "-z")
-    compared = git.run(repository, "diff-index", *arguments, head, undecodable="surrogateescape")
+    arguments = ("diff-index", "--cached", *_RENAMES, head)
+    compared = git.run(repository, *arguments, undecodable="surrogateescape")
     yield from _before(compared.stdout.split("\0"), names)
 
 
 def _before(words: Sequence[str], names: list[str]) -> Iterator[str]:
-    """The old names of these in what git says of renames: `R100`, the old name, the new one."""
-    for kind, old, new in zip(words[::3], words[1::3], words[2::3], strict=False):
-        if _RENAMED.fullmatch(kind) and new in names and "\n" not in old:
-            yield old
+    """The old names of these in what git says of renames: `R100` or `C100`, the old name, the new one. A copy
+    of what stays where it was is another file."""
+    left = iter(words)
+    found = []
+    gone = set()
+    for kind in left:
+        old = next(left, "")
+        if kind[:1] in ("R", "C"):
+            new = next(left, "")
+            if new in names and "\n" not in old:
+                found.append(old)
+        if kind.startswith("R") or _TAKEN.fullmatch(kind):
+            gone.add(old)
+    yield from (name for name in found if name in gone)
 
 
 def _compared(

@@ -159,6 +159,50 @@ def test_a_link_of_long_ago_is_followed(
     assert texts(past) == [AFTER + "# a file\n", AFTER, BEFORE]
 
 
+@pytest.mark.parametrize("committed", [True, False])
+@pytest.mark.parametrize(
+    "takes_its_place", ["a link", "another file", "nothing, and there is a second copy"]
+)
+def test_a_name_that_something_else_takes_in_the_same_commit_is_followed(
+    git: Git, start: Callable[..., str], tmp_path: Path, committed: bool, takes_its_place: str
+) -> None:
+    start("first", {"ports.yml": BEFORE})
+    (tmp_path / "ports.yml").rename(tmp_path / "inventory.yaml")
+    if takes_its_place == "a link":
+        (tmp_path / "ports.yml").symlink_to("inventory.yaml")
+    elif takes_its_place == "another file":
+        (tmp_path / "ports.yml").write_text("a: 1\n" * 100)
+    else:
+        (tmp_path / "a.yaml").write_text(BEFORE)  # which git calls the renamed one
+    git("add", "-A")
+    if committed:
+        start("second")
+    past = history.past(tmp_path / "inventory.yaml")
+    assert past.names == ("inventory.yaml", "ports.yml")
+    assert texts(past)[-1] == BEFORE
+    assert len(past.commits) == 2 - (not committed)
+
+
+def test_a_copy_of_what_stays_is_another_file(start: Callable[..., str], tmp_path: Path) -> None:
+    start("first", {"other.yaml": BEFORE})
+    start("a copy", {"other.yaml": BEFORE + "# edited\n", "inventory.yaml": BEFORE})
+    assert history.past(tmp_path / "inventory.yaml").names == ("inventory.yaml",)
+
+
+def test_a_link_to_the_new_name_is_followed_to_the_old_one(
+    git: Git, start: Callable[..., str], tmp_path: Path
+) -> None:
+    start("first", {"ports.yml": BEFORE})
+    (tmp_path / "hosts").mkdir()
+    (tmp_path / "ports.yml").rename(tmp_path / "hosts/box.yaml")
+    for name in ("ports.yml", "inventory.yaml"):
+        (tmp_path / name).symlink_to("hosts/box.yaml")
+    start("renamed", {"hosts/box.yaml": AFTER})
+    past = history.past(tmp_path / "inventory.yaml")
+    assert past.names == ("inventory.yaml", "hosts/box.yaml", "ports.yml")
+    assert texts(past) == [AFTER, BEFORE]
+
+
 def test_a_rename_that_is_not_committed_is_followed_where_git_knows_it(
     git: Git, start: Callable[..., str], tmp_path: Path
 ) -> None:
