@@ -33,9 +33,10 @@ SEVERITY = Severity.ERROR
 def check(host: Audited) -> Iterator[Finding]:
     for family in host.firewall.families:
         yield from _cut_off(host, family)
+        waiting = _not_yet_loaded(family)
         for (table, chain), rules in family.loaded.chains.items():
-            if chain == CHAIN:
-                continue  # the guard has checks of its own
+            if chain == CHAIN or chain in waiting:
+                continue  # the guard has checks of its own; the others decide nothing yet
             if table == "filter" and chain.startswith(f"{family.prefix}-"):
                 yield from _exact(host, family, chain, rules)
             else:
@@ -55,6 +56,22 @@ class Change(NamedTuple):
     missing: list[Rule]
     extra: list[Rule]
     lines: list[str]
+
+
+def _not_yet_loaded(family: Family) -> set[str]:
+    """The two chains of `limit` as ufw leaves them when it is enabled for the first time without a rule of
+    that family: it loads its package's file, which has nothing for them, and then writes their rules into it.
+    Without a `limit` nobody gets there. With one, nobody would be let in."""
+    limit, accept = family.chain("user-limit"), family.chain("user-limit-accept")
+    if not family.has(limit) or not family.has(accept) or family.rules(accept):
+        return set()
+    if any(rule.value("-j") != "LOG" for rule in family.rules(limit)):
+        return set()
+    for tables in (family.tables, family.loaded):
+        for rules in tables.chains.values():
+            if any((rule.value("-j") or rule.value("-g")) in (limit, accept) for rule in rules):
+                return set()
+    return {limit, accept}
 
 
 def _exact(host: Audited, family: Family, chain: str, wanted: Sequence[Rule]) -> Iterator[Finding]:

@@ -548,6 +548,40 @@ def test_rules_in_another_order(es: Firewall) -> None:
     )
 
 
+# What ufw 0.36.2 leaves of the rules of `limit` for IPv6 when it is first enabled, without a rule for IPv6.
+NOT_YET = (
+    "-A ufw6-user-limit -j REJECT --reject-with icmp6-port-unreachable",
+    "-A ufw6-user-limit-accept -j ACCEPT",
+)
+
+
+def test_chains_of_limit_that_nothing_leads_to_need_not_be_loaded(es: Firewall) -> None:
+    for line in NOT_YET:
+        es.remove(line, family=6)
+    assert not es.audit()
+    es.insert("-A ufw6-user-limit -j ACCEPT", family=6)
+    found = [one.finding.message for one in es.audit() if one.rule == "rules-not-loaded"]
+    assert "has 1 rule that they don't have (-j ACCEPT)" in found[0]
+
+
+def test_chains_of_limit_that_a_rule_leads_to_have_to_be_loaded(es: Firewall) -> None:
+    for line in NOT_YET:
+        es.remove(line, family=6)
+    new = "-m conntrack --ctstate NEW -m recent"
+    mask = "--name DEFAULT --mask ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff --rsource"
+    lines = (
+        f"-p tcp -m tcp --dport 22 {new} --set {mask}",
+        f"-p tcp -m tcp --dport 22 {new} --update --seconds 30 --hitcount 6 {mask} -j ufw6-user-limit",
+        "-p tcp -m tcp --dport 22 -j ufw6-user-limit-accept",
+    )
+    es.allow("limit tcp 22 ::/0 any ::/0 in", "\n-A ufw6-user-input ".join(lines), family=6)
+    found = [one.finding.message for one in es.audit() if one.rule == "rules-not-loaded"]
+    assert [message.partition(" lacks ")[0] for message in found] == [
+        "the kernel's chain ufw6-user-limit",
+        "the kernel's chain ufw6-user-limit-accept",
+    ]
+
+
 def test_a_policy_that_ufw_does_not_set(es: Firewall) -> None:
     es.change(":OUTPUT ACCEPT [50", ":OUTPUT DROP [50", family=6)
     assert es.one("rules-not-loaded").finding.do == "ip6tables -w -P OUTPUT ACCEPT"
