@@ -23,6 +23,7 @@ from portgen.machine import programs, under_way
 from portgen.problem import Exit, PortgenError
 
 TIMEOUT = 60.0  # seconds
+MOST_DAMAGED = 20  # contents, each of which costs a process
 
 # The clone's own configuration has no say in what runs either: `include.path` may lead into the
 # work tree.
@@ -152,24 +153,46 @@ def contents(folder: Path, revision: str) -> dict[str, bytes]:
 
 
 def blobs(repository: Repository, names: Iterable[str]) -> Iterator[tuple[str, bytes]]:
-    """The contents with these hashes, each with its hash; those that the clone has."""
-    asked = run(
-        repository,
-        "cat-file",
-        "--batch",
-        stdin="".join(f"{name}\n" for name in names),
-        undecodable="surrogateescape",
-    )
-    answer = asked.stdout.encode("utf-8", "surrogateescape")
+    """The contents with these hashes, each with its hash; those that the clone has, and can read. git ends at
+    one that is damaged, and is asked again for those behind it, MOST_DAMAGED times."""
+    left = list(names)
+    for _ in range(MOST_DAMAGED):
+        asked = run(
+            repository,
+            "cat-file",
+            "--batch",
+            stdin="".join(f"{name}\n" for name in left),
+            undecodable="surrogateescape",
+        )
+        answered = 0
+        for name, data in _contents(asked.stdout.encode("utf-8", "surrogateescape")):
+            answered += 1
+            if data is not None:
+                yield name, data
+        if asked.returncode == 0:
+            return
+        del left[: answered + 1]
+        if not left:
+            return
+
+
+def _contents(answer: bytes) -> Iterator[tuple[str, bytes | None]]:
+    """What git says of each content, up to one that is cut off; None of one that is not there."""
     at = 0
     while at < len(answer):
-        end = answer.index(b"\n", at)
+        end = answer.find(b"\n", at)
+        if end < 0:
+            return
         words = answer[at:end].decode().split(" ")  # its hash, `blob`, its size; or `missing`
         at = end + 1
-        if len(words) == 3:
-            size = int(words[2])
-            yield words[0], answer[at : at + size]
-            at += size + 1
+        if len(words) != 3:
+            yield words[0], None
+            continue
+        size = int(words[2])
+        if len(answer) < at + size + 1:
+            return
+        yield words[0], answer[at : at + size]
+        at += size + 1
 
 
 def merge_base(folder: Path, one: str, other: str) -> str | None:

@@ -195,6 +195,9 @@ def _unreadable(repository: Repository, why: str) -> PortgenError:
 # --- what the file was in each commit --------------------------------------------------------------
 
 
+_Place = tuple[str, str]  # a commit, and a name in it
+
+
 class _Files(NamedTuple):
     """By commit and name: the file, links followed; and the hash of what is there itself."""
 
@@ -211,10 +214,13 @@ def _first(files: _Files, commit: str, names: list[str]) -> File | None:
     return None
 
 
-def _files(repository: Repository, listed: Iterable[str], names: list[str]) -> _Files:
+def _files(
+    repository: Repository, listed: Mapping[str, tuple[str, ...]], names: list[str]
+) -> _Files:
     asked = [(commit, name) for commit in listed for name in names]
     files: dict[tuple[str, str], File] = {}
     there: dict[tuple[str, str], str] = {}
+    missing: list[_Place] = []
     for place, words in _checked(repository, asked, "--follow-symlinks"):
         if len(words) == 3 and words[1] == "blob":
             files[place] = _sized(words[0], int(words[2]))
@@ -222,6 +228,10 @@ def _files(repository: Repository, listed: Iterable[str], names: list[str]) -> _
             files[place] = File("", 0, "its content is not here: a partial clone")
         elif words[-1] != "missing":
             files[place] = File("", 0, "it is not a file, or a link that leads to none")
+        else:
+            missing.append(place)
+    for place in _lost(repository, listed, names, missing):
+        files[place] = File("", 0, "its content is not here: git can't read it")
     found = [place for place in asked if place in files and files[place].hash]
     for place, words in _checked(repository, found):
         if len(words) == 3:
@@ -229,14 +239,34 @@ def _files(repository: Repository, listed: Iterable[str], names: list[str]) -> _
     return _Files(files, there)
 
 
+def _lost(
+    repository: Repository,
+    listed: Mapping[str, tuple[str, ...]],
+    names: list[str],
+    missing: list[_Place],
+) -> Iterator[_Place]:
+    """Those of the missing places that a commit does have: git says the same of a file that is not there and
+    of one whose content is damaged or gone. What a commit does not change it has from its parents."""
+    if not missing:
+        return
+    changed: dict[_Place, bool] = {}
+    arguments = ("-r", "-m", "--root", "--no-renames", "--name-status", "-z")
+    for commit, words in _compared(repository, listed, arguments, names):
+        for kind, name in zip(words[::2], words[1::2], strict=False):
+            changed[commit, name] = kind != "D"
+    known: dict[_Place, bool] = {}
+    for commit in reversed(list(listed)):  # parents first
+        for name in names:
+            before = any(known.get((parent, name), False) for parent in listed[commit])
+            known[commit, name] = changed.get((commit, name), before)
+    yield from (place for place in missing if known[place])
+
+
 def _sized(name: str, size: int) -> File:
     if size > whole.MOST_INVENTORY:
         limit = f"{whole.MOST_INVENTORY >> 20} MiB"
         return File("", size, f"it is larger than {limit}: that is not an inventory")
     return File(name, size)
-
-
-_Place = tuple[str, str]  # a commit, and a name in it
 
 
 def _checked(

@@ -266,6 +266,33 @@ def test_contents_that_a_partial_clone_lacks_are_said_and_not_fetched(
     assert found == [AFTER, "its content is not here: a partial clone"]
 
 
+@pytest.mark.parametrize("damage", ["gone", "another text", "cut off"])
+def test_a_content_that_git_can_t_read_is_not_a_file_that_is_not_there(
+    git: Git, start: Callable[..., str], tmp_path: Path, damage: str
+) -> None:
+    start("first", {"ports.yml": BEFORE})
+    git("mv", "ports.yml", "inventory.yaml")
+    names = [start(f"{number}", {"inventory.yaml": f"{BEFORE}# {number}\n"}) for number in range(4)]
+    content = git("rev-parse", f"{names[1]}:inventory.yaml")
+    place = tmp_path / ".git/objects" / content[:2] / content[2:]
+    data = place.read_bytes()
+    place.unlink()
+    if damage != "gone":
+        place.write_bytes(b"x" if damage == "another text" else data[:-40])
+    past = history.past(tmp_path / "inventory.yaml")
+    assert past.names == ("inventory.yaml", "ports.yml")
+    assert [commit.file is None for commit in past.commits] == [False] * 5
+    found = {commit.name: commit.file for commit in past.commits}
+    damaged = found[names[1]]
+    assert damaged is not None
+    if damage == "cut off":
+        sizes = {commit.file.hash: commit.file.size for commit in past.commits if commit.file}
+        assert content in sizes
+        assert dict(history.contents(past, sizes)).keys() == sizes.keys() - {content}
+    else:
+        assert damaged == history.File("", 0, "its content is not here: git can't read it")
+
+
 def test_what_is_too_large_is_not_read(start: Callable[..., str], tmp_path: Path) -> None:
     start("large", {"inventory.yaml": "#" * (17 << 20)})
     start("small", {"inventory.yaml": BEFORE})
