@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple
 
 from portgen.plan.facts import Key, Service
 from portgen.plan.ports import Endpoint
+from portgen.plan.types import has_mapping
 
 Kind = Literal["added", "removed", "renamed", "moved", "swapped", "changed"]
 Identity = Callable[[Key, Service], Hashable]
@@ -110,7 +111,15 @@ def _moves(before: Service, now: Service) -> dict[Endpoint, Endpoint]:
 
 
 def _lead_alike(before: Service, old: Endpoint, now: Service, new: Endpoint) -> bool:
-    return before.ports[old] == now.ports[new] and old.transport == new.transport
+    """Whether two ports lead to the same port of a container; or both to a program that listens on the port
+    itself: then one may have become the other."""
+    if old.transport != new.transport:
+        return False
+    if before.ports[old] == now.ports[new]:
+        return True
+    if has_mapping(before.via) or has_mapping(now.via) or len(old.ports) != len(new.ports):
+        return False
+    return (before.ports[old], now.ports[new]) == (old.port, new.port)
 
 
 def are_led_apart(before: Service, old: Endpoint, now: Service, new: Endpoint) -> bool:

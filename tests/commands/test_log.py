@@ -78,6 +78,21 @@ def test_a_swap_and_a_rename_in_one_commit(portgen: Portgen, commit: Commit) -> 
     assert asked(portgen, "5000")[0] == ("5000", "beta", second, "now", "swapped with omega")
 
 
+def test_a_further_port_of_a_program_moves(portgen: Portgen, commit: Commit) -> None:
+    text = wall(
+        "      dns: {via: process, ports: [5000, {port: 5010-5019, protocol: udp}, 5030]}\n"
+    )
+    first = commit("first", text)
+    second = commit("second", text.replace("5010-5019", "5015-5024").replace("5030", "5040"))
+    assert asked(portgen, "dns") == [
+        ("5015", "dns", second, "now", "was 5010-5019/udp"),
+        ("5040", "dns", second, "now", "moved from 5030"),
+        ("5000", "dns", first, "now", "assigned"),
+        ("5010", "dns", first, second, "assigned"),
+        ("5030", "dns", first, second, "assigned"),
+    ]
+
+
 def test_two_branches_that_are_merged_keep_their_own_commits(
     portgen: Portgen, commit: Commit, git: Git
 ) -> None:
