@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from portgen.review.history import History
 
 _GONE = "its content is not here"
+_ABSENT = "it does not have the inventory: whether that was removed or renamed is not known"
 
 
 class Read(NamedTuple):
@@ -55,10 +56,8 @@ def read(settings: Settings) -> Read:
     holdings: dict[str, Holdings] = {}
     skipped: list[tuple[str, str]] = []
 
-    def take(name: str, file: File | None) -> None:
-        found: OfText = {}
-        if file is not None:
-            found = known.get(file.hash, _GONE) if file.hash else file.why
+    def take(name: str, file: File) -> None:
+        found = known.get(file.hash, _GONE) if file.hash else file.why
         if isinstance(found, str):
             skipped.append((name, found))
         else:
@@ -70,12 +69,26 @@ def read(settings: Settings) -> Read:
         newest = commits.commits[0].name if commits.commits else ""
         parents[WORK_TREE] = tuple(commit.name for commit in commits.commits[:1])
         take(WORK_TREE, past.File(_hash(here, newest), len(here)))
+    gone = _gone(commits)
     for commit in commits.commits:
         parents[commit.name] = commit.parents
-        take(commit.name, commit.file)
+        if commit.file is not None:
+            take(commit.name, commit.file)
+        elif commit.name in gone:
+            skipped.append((commit.name, _ABSENT))
     head = next(iter(parents), None)
     history = History(Past(head, parents, holdings, commits.ends))
     return Read(history, commits, skipped, (*commits.notes, *filter(None, (note,))))
+
+
+def _gone(commits: Commits) -> set[str]:
+    """The commits that don't have the inventory, and come from one that has it."""
+    having = {commit.name for commit in commits.commits if commit.file is not None}
+    found = set()
+    for commit in commits.commits:
+        if commit.file is None and having.intersection(commit.parents):
+            found.add(commit.name)
+    return found
 
 
 def _here(settings: Settings) -> tuple[bytes | None, str]:
@@ -85,7 +98,10 @@ def _here(settings: Settings) -> tuple[bytes | None, str]:
     except OSError as error:
         reason = error.strerror or "can't be read"
         name = settings.inventory_name
-        return None, f"{name} here can't be read ({reason}): only what is committed is shown"
+        note = f"{name} here can't be read ({reason}): only what is committed is shown"
+        if isinstance(error, FileNotFoundError):
+            note += "; if it has another name now, ask with -i"
+        return None, note
 
 
 def _hash(data: bytes, like: str) -> str:

@@ -286,6 +286,42 @@ def is_reserved(host: Host, port: int, found: Iterable[Owner]) -> bool:
     return _has_any(host.reserved, port, owned or TRANSPORTS)
 
 
+class Reserved(NamedTuple):
+    """Ports that nobody holds, and nobody may take: by `key_path`, a host or one of its projects."""
+
+    host: str
+    project: str | None
+    parts: tuple[PortRange, ...]
+    key_path: KeyPath
+
+
+def reserved(
+    planned: Plan, ports: range, transport: Transport | None = None, host: str | None = None
+) -> Iterator[Reserved]:
+    """Which of these ports are reserved, by one protocol or both, on one host or all."""
+    for one in planned.hosts:
+        if host not in (None, one.name):
+            continue
+        for owner in (None, *one.projects):
+            entry = one if owner is None else owner
+            if entry.reserved is None:
+                continue
+            parts: list[PortRange] = []
+            asked = list(ranges.within(entry.reserved.joined, ports))
+            for part in entry.reserved.split(asked):
+                if transport is None or part.is_of(transport):
+                    parts += _unheld(one, part)
+            if parts:
+                name = None if owner is None else owner.name
+                yield Reserved(one.name, name, tuple(parts), (*entry.key_path, "reserved"))
+
+
+def _unheld(host: Host, part: PortRange) -> Iterator[PortRange]:
+    held = [one.endpoint.ports for one in host.bindings if part.is_of(one.transport)]
+    for left in ranges.without([part.ports], ranges.joined(held)):
+        yield PortRange(left, part.transport)
+
+
 def _has_any(ports: Ports | None, port: int, transports: Iterable[Transport]) -> bool:
     return ports is not None and any(ports.has(port, one) for one in transports)
 

@@ -168,13 +168,30 @@ class History:
     def of_service(self, key: Key) -> list[Tenure]:
         """Every port that the services of this name ever had, under whatever names; the newest first."""
         found: dict[Tenure, None] = {}
-        for name, last, removed in self._last(key):
-            changes = self._thread(name, last)
-            if removed is not None:
-                before = self._of(last, name)
-                changes = [_Change(removed, last, before, frozenset()), *changes]
-            found.update(dict.fromkeys(self._tenures(changes)))
+        for tenures in self.of_services([key]):
+            found.update(dict.fromkeys(tenures))
         return self._in_order(found)
+
+    def of_services(self, keys: Iterable[Key]) -> list[list[Tenure]]:
+        """Every port that each service of these names ever had, under whatever names; each the newest first,
+        and the one to which something happened last comes first."""
+        found: list[set[Tenure]] = []
+        for key in keys:
+            for name, last, removed in self._last(key):
+                changes = self._thread(name, last)
+                if removed is not None:
+                    before = self._of(last, name)
+                    changes = [_Change(removed, last, before, frozenset()), *changes]
+                own = set(self._tenures(changes))
+                # Of two branches, both tell of the time before them: it is one service.
+                for other in [one for one in found if one & own]:
+                    own |= other
+                    found.remove(other)
+                if own:
+                    found.append(own)
+        in_order = list(map(self._in_order, found))
+        in_order.sort(key=lambda tenures: min(self._age[one.since] for one in tenures))
+        return in_order
 
     def _of(self, revision: str, key: Key) -> _Holds:
         """What a service has in a revision."""
@@ -343,10 +360,8 @@ class History:
             return (Cause("removed"),)
         after = pair.after
         if hold.endpoint not in after.ports:
-            for new, old in pair.moves.items():
-                if old == hold.endpoint:
-                    return (Cause("moved", new.short),)
-            return (Cause("left"),)
+            place = self._matched(change.parent, change.name)
+            return (_moved_to(hold, pair, self._swaps[place].get(pair.new)),)
         if pair.new.host != hold.key.host:
             return (Cause("host", pair.new.host),)
         if pair.new.name != hold.key.name:
@@ -393,6 +408,18 @@ def _moved(hold: Hold, pair: Pair, partner: Pair | None) -> Cause:
     if was.overlaps(hold.endpoint):
         return Cause("resized", was.short)
     return Cause("moved", was.short)
+
+
+def _moved_to(hold: Hold, pair: Pair, partner: Pair | None) -> Cause:
+    """How a service that is still there left a port: in the words of `_moved`, which says the same of the
+    other side."""
+    before = pair.before
+    if partner is not None and before is not None and hold.endpoint == before.primary:
+        return Cause("swapped", partner.key.name)
+    for new, old in pair.moves.items():
+        if old == hold.endpoint:
+            return Cause("resized" if new.overlaps(old) else "moved", new.short)
+    return Cause("left")
 
 
 def _from(

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from portgen.problem import counted, listed
+from portgen.inventory.ports import brief
+from portgen.plan.registry import Reserved
+from portgen.problem import Location, counted, listed
 from portgen.review.tenures import WORK_TREE, Cause, Said, Tenure
 
 HEAD = ("PORT", "HOLDER", "FROM", "TO", "HOW", "SUBJECT")
 NOBODY = "nobody"
 NOT_COMMITTED = "not committed"
 MOST_SKIPPED = 10  # revisions that a line names
+MOST_RESERVED = 8  # ranges of ports that a line names
 
 _CAME = {
     "assigned": "assigned",
@@ -30,6 +33,8 @@ _CAME = {
 }
 _WENT = {
     "moved": "{who} moved to {other}",
+    "resized": "{who} has {other} instead",
+    "swapped": "{who} changed places with {other}",
     "left": "{who} left it",
     "removed": "{who} was removed",
     "renamed": "{who} was renamed to {other}",
@@ -38,9 +43,11 @@ _WENT = {
 
 
 def how(tenure: Tenure) -> str:
-    """How it came to this: `moved from 5011`, `given up: wiki was removed`."""
+    """How it came to this: `moved from 5011`, `given up: wiki was removed`. In the log of a service, which
+    says nothing of who had its ports afterwards: `wiki was removed`."""
     if tenure.hold is None:
-        return "given up: " + ", ".join(_went(cause, tenure.gone) for cause in tenure.came)
+        went = ", ".join(_went(cause, tenure.gone) for cause in tenure.came)
+        return went if tenure.endpoint is None else f"given up: {went}"
     return ", ".join(_CAME.get(cause.kind, cause.kind).format(cause.other) for cause in tenure.came)
 
 
@@ -50,9 +57,9 @@ def _went(cause: Cause, who: str) -> str:
 
 def row(tenure: Tenure, said: Mapping[str, Said], *, whole: bool = False) -> tuple[str, ...]:
     """A line of the log, by the columns of HEAD. `whole`: with the time of day."""
-    port, holder, subject = "-", NOBODY, "-"
+    port, holder, subject = "-", "-", "-"
     if tenure.endpoint is not None:
-        port = tenure.endpoint.short
+        port, holder = tenure.endpoint.short, NOBODY
     if tenure.hold is not None:
         holder = tenure.hold.key.name
         if tenure.hold.status != "active":
@@ -87,14 +94,31 @@ def narrowed(rows: list[tuple[str, ...]], columns: int | None) -> list[tuple[str
     return found
 
 
+def one_of(number: int, count: int, name: str, hosts: Sequence[str]) -> str:
+    """The heading of one of several services that had a name, on the hosts that are to be named."""
+    heading = f"{number} of {count} services that are or were called {name}"
+    return f"{heading}, on {listed(hosts)}" if hosts else heading
+
+
 def none_ever(asked: str) -> str:
     """Of a port that nobody has, and nobody ever had."""
     return f"{asked}: nobody has it, and nobody ever had"
 
 
-def no_port_ever(service: str) -> str:
-    """Of a service that is known, and never had a port."""
-    return f"{service} never had a port"
+def no_port_ever(service: str, port: str = "") -> str:
+    """Of a service that is known, and never had a port, or not this one."""
+    return f"{service} never had " + (f"the port {port}" if port else "a port")
+
+
+def reserved(found: Reserved, place: Location) -> str:
+    """Of ports that a host, or a project on it, reserves: `22 is reserved on box: nobody may take it`."""
+    where = f"on {found.host}" if found.project is None else f"by {found.project} on {found.host}"
+    ports = f"{brief(found.parts, MOST_RESERVED)} "
+    if len(found.parts) == 1 and len(found.parts[0].ports) == 1:
+        said = f"is reserved {where}: nobody may take it"
+    else:
+        said = f"are reserved {where}: nobody may take them"
+    return f"{ports}{said} ({place.file}:{place.line})"
 
 
 def skipped(

@@ -1,38 +1,70 @@
 """What `log` says as JSON.
 
-In: `Tenure`s, what each commit says of itself, the revisions that can't be loaded. Out: a `Log`. Pure.
+In: `Tenure`s, and what else is `Known`. Out: a `Log`. Pure.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from portgen.review import history_words
+from portgen.inventory.ports import spelled
+from portgen.plan.registry import Reserved
+from portgen.problem import Location
+from portgen.review import history_words, records
 from portgen.review.tenures import Cause, Said, Tenure
 
 if TYPE_CHECKING:
-    from portgen.review.record_types import Log, LogCause, LogCommit, LogSkipped, LogTenure
+    from portgen.review.record_types import (
+        Log,
+        LogCause,
+        LogCommit,
+        LogReserved,
+        LogSkipped,
+        LogTenure,
+    )
+
+
+class Known(NamedTuple):
+    """What one should know beside the answer. `skipped`: revisions, and why; `ends`: where a shallow clone
+    ends; `names`: those of the inventory; `reserved`: ports that nobody may take."""
+
+    skipped: Sequence[tuple[str, str]]
+    ends: Sequence[str]
+    names: Sequence[str]
+    reserved: Sequence[tuple[Reserved, Location]]
+    said: Mapping[str, Said]
 
 
 def record(
-    asked: str,
-    tenures: Iterable[Tenure],
-    skipped: Iterable[tuple[str, str]],
-    ends: Iterable[str],
-    names: Sequence[str],
-    said: Mapping[str, Said],
+    asked: str, services: Iterable[Iterable[Tenure]], known: Known, *, numbered: bool
 ) -> Log:
-    """The whole answer. `skipped`: revisions, and why; `names`: those of the inventory."""
+    """The whole answer. `numbered`: `services` are those that had a name, and each gets its number."""
+    said = known.said
+    holders: list[LogTenure] = []
+    for number, tenures in enumerate(services, 1):
+        for tenure in tenures:
+            holders.append(_tenure(tenure, said, number if numbered else None))
     left_out: list[LogSkipped] = []
-    for revision, why in skipped:
+    for revision, why in known.skipped:
         left_out.append({"commit": commit(revision, said), "why": why})
+    reserved: list[LogReserved] = []
+    for one, place in known.reserved:
+        reserved.append(
+            {
+                "host": one.host,
+                "project": one.project,
+                "ports": spelled(one.parts),
+                "place": records.place(place),
+            }
+        )
     return {
         "asked": asked,
-        "holders": [_tenure(tenure, said) for tenure in tenures],
+        "holders": holders,
+        "reserved": reserved,
         "skipped": left_out,
-        "ends": [commit(revision, said) for revision in ends],
-        "names": list(names),
+        "ends": [commit(revision, said) for revision in known.ends],
+        "names": list(known.names),
     }
 
 
@@ -50,7 +82,7 @@ def commit(revision: str, said: Mapping[str, Said]) -> LogCommit:
     }
 
 
-def _tenure(tenure: Tenure, said: Mapping[str, Said]) -> LogTenure:
+def _tenure(tenure: Tenure, said: Mapping[str, Said], number: int | None) -> LogTenure:
     hold, endpoint = tenure.hold, tenure.endpoint
     return {
         "host": tenure.host,
@@ -61,6 +93,7 @@ def _tenure(tenure: Tenure, said: Mapping[str, Said]) -> LogTenure:
         "service": None if hold is None else hold.key.name,
         "project": None if hold is None else hold.project,
         "status": None if hold is None else hold.status,
+        "number": number,
         "since": commit(tenure.since, said),
         "until": None if tenure.until is None else commit(tenure.until, said),
         "how": history_words.how(tenure),

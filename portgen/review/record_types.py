@@ -405,7 +405,9 @@ class LogCause(TypedDict):
 
 class LogTenure(TypedDict):
     """A port in one hand; `service` is null while nobody has it. `until`: null where that is so to this day;
-    `how`: in words; `came` and `left`: the same as data."""
+    `how`: in words; `came` and `left`: the same as data. Where a name was asked for, `number` is that of the
+    service, since several may have had it; a service that was removed has a last entry without a port, which
+    does not say who has its ports now."""
 
     host: str
     port: int | None
@@ -415,6 +417,7 @@ class LogTenure(TypedDict):
     service: str | None
     project: str | None
     status: str | None
+    number: int | None
     since: LogCommit
     until: LogCommit | None
     how: str
@@ -429,12 +432,22 @@ class LogSkipped(TypedDict):
     why: str
 
 
+class LogReserved(TypedDict):
+    """Ports that nobody holds, and nobody may take: by a host, or by one of its projects."""
+
+    host: str
+    project: str | None
+    ports: str
+    place: Place
+
+
 class Log(Whole):
     """What `log` prints: each holder by host, the newest first. `ends`: where a shallow clone ends; `names`:
     those under which the inventory was followed, the newest first."""
 
     asked: str
     holders: list[LogTenure]
+    reserved: list[LogReserved]
     skipped: list[LogSkipped]
     ends: list[LogCommit]
     names: list[str]

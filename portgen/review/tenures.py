@@ -18,7 +18,7 @@ WORK_TREE = ""  # the name of the revision that is not committed
 
 class Cause(NamedTuple):
     """How a port came to a holder, or left it. `other`: the port that it was before (`moved`, `resized`) or
-    is then (`moved`, where it left); the other service (`swapped`); the name, the project or the host before
+    is then (the same, where it left); the other service (`swapped`); the name, the project or the host before
     (`renamed`, `project`, `host`), or the host then; "" of the other kinds. `beyond`: it had the port where
     what is known of the history begins, and nobody knows since when."""
 
@@ -64,8 +64,8 @@ class Said(NamedTuple):
 
 class Past(NamedTuple):
     """An inventory's revisions: `head` is the newest, None where there is none. `parents` has all of them,
-    the newest first. `holdings` lacks those that can't be loaded; a revision without the inventory holds
-    nothing. `ends`: those before which more happened that is not known."""
+    the newest first. `holdings` lacks those that can't be loaded, or don't have the inventory: who has what
+    then, nobody knows. `ends`: those before which more happened that is not known."""
 
     head: str | None
     parents: dict[str, tuple[str, ...]]

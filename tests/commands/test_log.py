@@ -22,6 +22,12 @@ Git = Callable[..., str]
 Commit = Callable[..., str]
 
 TWO = wall("      alpha: {title: Alpha, port: 5000}\n      beta: {title: Beta, port: 5001}\n")
+RESERVED = """\
+version: 1
+hosts: {box: {reserved: [22, 53/udp]}, shed: {}}
+projects:
+  wall: {host: box, ports: 5000-5009, reserved: [5005], services: {alpha: {port: 5000}}}
+"""
 
 
 @pytest.fixture
@@ -189,6 +195,91 @@ def test_an_inventory_that_can_t_be_read_here_leaves_what_is_committed(
         "a folder": "here can't be read (Is a directory)",
     }
     assert said[how] in portgen("log", "5000").out
+
+
+def test_what_became_of_a_file_that_left_is_not_guessed(
+    portgen: Portgen, commit: Commit, git: Git, tmp_path: Path
+) -> None:
+    first = commit("first", TWO)
+    git("mv", "inventory.yaml", "ports.yaml")
+    git("commit", "-q", "-m", "another name")
+    gone = git("rev-parse", "--short", "HEAD")
+    assert asked(portgen, "5000") == [("5000", "alpha", first, "now", "assigned")]
+    assert asked(portgen, "alpha") == [("5000", "alpha", first, "now", "assigned")]
+    shown = portgen("log", "alpha").out
+    assert f"{gone}: it does not have the inventory: whether that was removed or renamed" in shown
+    assert "if it has another name now, ask with -i" in shown
+    assert asked(portgen, "alpha", "-i", "ports.yaml") == asked(portgen, "alpha")
+    again = commit("it is back", TWO.replace("5000", "5009"))
+    assert asked(portgen, "alpha") == [
+        ("5009", "alpha", again, "now", "moved from 5000"),
+        ("5000", "alpha", first, again, "assigned"),
+    ]
+
+
+def test_services_of_one_name_are_shown_each_by_itself(portgen: Portgen, commit: Commit) -> None:
+    commit("first", TWO)
+    commit("without", wall("      beta: {title: Beta, port: 5001}\n"))
+    commit("another", TWO.replace("title: Alpha", "title: Another"))
+    shown = portgen("log", "alpha").out
+    first, second = shown.split("\n\n")
+    assert first.startswith("1 of 2 services that are or were called alpha\nPORT ")
+    assert second.startswith("2 of 2 services that are or were called alpha\nPORT ")
+    assert "5000  alpha " in first
+    assert "5000  alpha " in second
+    assert "alpha was removed" in second
+    assert "nobody" not in shown
+    holders = json.loads(portgen("log", "alpha", "--format", "json").out)["holders"]
+    assert [holder["number"] for holder in holders] == [1, 2, 2]
+    of_port = json.loads(portgen("log", "5000", "--format", "json").out)["holders"]
+    assert {holder["number"] for holder in of_port} == {None}
+
+
+def test_one_port_of_a_service(portgen: Portgen, commit: Commit) -> None:
+    first = commit("first", TWO)
+    second = commit("second", TWO.replace("port: 5000", "ports: [5009, 5003]"))
+    assert asked(portgen, "alpha:5000") == [("5000", "alpha", first, second, "assigned")]
+    for word in ("wall/alpha:5003", "box/alpha:5003/tcp", "Alpha:5003"):
+        assert asked(portgen, word)[0][:2] == ("5003", "alpha")
+    assert portgen("log", "alpha:5003/udp").out == "alpha never had the port 5003/udp\n"
+    assert portgen("log", "alpha:0").code == Exit.USAGE
+    assert "no service was ever called nobody" in portgen("log", "nobody:5000").err
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("22", "22: nobody has it, and nobody ever had\n22 is reserved on box: nobody may take it"),
+        ("22/tcp", "22 is reserved on box: nobody may take it (inventory.yaml:2)\n"),
+        ("box/22", "22 is reserved on box: nobody may take it (inventory.yaml:2)\n"),
+        ("53", "53/udp is reserved on box: nobody may take it (inventory.yaml:2)\n"),
+        ("5005", "5005 is reserved by wall on box: nobody may take it (inventory.yaml:4)\n"),
+        ("20-60", "22, 53/udp are reserved on box: nobody may take them (inventory.yaml:2)\n"),
+    ],
+)
+def test_who_reserves_a_port_is_said(
+    portgen: Portgen, commit: Commit, word: str, said: str
+) -> None:
+    commit("first", RESERVED)
+    shown = portgen("log", word).out
+    assert said in shown
+    (reserved,) = json.loads(portgen("log", word, "--format", "json").out)["reserved"]
+    assert (reserved["host"], reserved["place"]["file"]) == ("box", "inventory.yaml")
+
+
+@pytest.mark.parametrize("word", ["53/tcp", "23", "5000", "shed/22", "alpha"])
+def test_what_nobody_reserves_is_not_said_to_be(
+    portgen: Portgen, commit: Commit, word: str
+) -> None:
+    commit("first", RESERVED)
+    assert "reserved" not in portgen("log", word).out
+
+
+def test_a_port_that_was_given_up_and_is_reserved_now(portgen: Portgen, commit: Commit) -> None:
+    commit("first", RESERVED.replace(", reserved: [5005]", "").replace("5000}", "5005}"))
+    commit("second", RESERVED)
+    *_, before, last = portgen("log", "5005").out.splitlines()
+    assert (before, last.partition(" by ")[0]) == ("", "5005 is reserved")
 
 
 def test_the_reasons_for_skipping_are_counted_and_the_commits_named(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
@@ -14,8 +15,9 @@ from portgen.plan import holdings, names, of_plan
 from portgen.plan.facts import Key
 from portgen.review import match
 from portgen.review.history import History
-from portgen.review.history_words import how, narrowed
-from portgen.review.tenures import Cause, Past, Tenure
+from portgen.review.history_words import how, narrowed, row
+from portgen.review.record_types import HistoryKind
+from portgen.review.tenures import Cause, Past, Said, Tenure
 from tests.estates import planned
 
 BOX = "hosts: {box: {zones: {lan: [192.168.0.0/16]}}, shed: {}}"
@@ -70,11 +72,14 @@ def past(
     return Past(next(iter(texts)), whole, found, ())
 
 
+SAID = defaultdict(lambda: Said("", "", "", ""))
+
+
 def shown(tenures: Sequence[Tenure]) -> list[tuple[str, str, str, str | None, str]]:
     found = []
     for tenure in tenures:
         port = "-" if tenure.endpoint is None else tenure.endpoint.short
-        who = "nobody" if tenure.hold is None else tenure.hold.key.name
+        who = row(tenure, SAID)[1].partition(" ")[0]  # without its status
         found.append((port, who, tenure.since, tenure.until, how(tenure)))
     return found
 
@@ -164,7 +169,7 @@ def test_a_life_from_planned_to_removed() -> None:
     ]
     assert shown(history.of_ports(range(5000, 5001))) == expected
     of_service = shown(history.of_service(Key("box", "a")))
-    assert of_service == [("-", *expected[0][1:]), *expected[1:]]
+    assert of_service == [("-", "-", "5", None, "a was removed"), *expected[1:]]
 
 
 def test_a_service_is_followed_through_all_its_names_and_by_each_of_them() -> None:
@@ -193,9 +198,51 @@ def test_a_name_that_two_services_had_has_both() -> None:
     }
     assert shown(History(past(texts)).of_service(Key("box", "a"))) == [
         ("5005", "a", "3", None, "assigned"),
-        ("-", "nobody", "2", None, "given up: a was removed"),
+        ("-", "-", "2", None, "a was removed"),
         ("5000", "a", "1", "2", "assigned"),
     ]
+
+
+def test_services_that_had_a_name_one_after_the_other_are_apart() -> None:
+    """The one was renamed and lives on, one was removed, and one has the name and the port now."""
+    texts = {
+        "6": text_of({"z": Entry("Ay", "5001"), "a": Entry("Third", "5005")}),
+        "5": text_of({"z": Entry("Ay", "5001")}),
+        "4": text_of({"z": Entry("Ay", "5001"), "a": Entry("Other", "5005")}),
+        "3": text_of({"z": Entry("Ay", "5001")}),
+        "2": text_of({"z": Entry("Ay", "5000")}),
+        "1": text_of({"a": Entry("Ay", "5000")}),
+    }
+    services = History(past(texts)).of_services([Key("box", "a")])
+    assert list(map(shown, services)) == [
+        [("5005", "a", "6", None, "assigned")],
+        [("-", "-", "5", None, "a was removed"), ("5005", "a", "4", "5", "assigned")],
+        [
+            ("5001", "z", "3", None, "moved from 5000"),
+            ("5000", "z", "2", "3", "renamed from a"),
+            ("5000", "a", "1", "2", "assigned"),
+        ],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("then", "kind", "others"),
+    [
+        ({"a": Entry("Ay", "5001"), "b": Entry("Be", "5000")}, "swapped", ("b", "b")),
+        ({**FIRST, "a": Entry("Ay", "5002")}, "moved", ("5002", "5000")),
+        (
+            {"b": Entry("Be", "5002"), "a": Entry("Ay", "5000-5001")},
+            "resized",
+            ("5000-5001", "5000"),
+        ),
+    ],
+)
+def test_both_sides_of_a_change_say_the_same(
+    then: State, kind: HistoryKind, others: tuple[str, str]
+) -> None:
+    history = History(past({"new": text_of(then), "old": text_of(FIRST)}))
+    new, old = history.of_service(Key("box", "a"))
+    assert (old.left, new.came) == ((Cause(kind, others[0]),), (Cause(kind, others[1]),))
 
 
 def test_of_a_range_each_part_is_followed_and_each_line_is_there_once() -> None:
@@ -301,7 +348,7 @@ def test_what_a_merge_dropped_after_a_rename_still_has_its_log() -> None:
     parents = {"merge": ("ours", "theirs"), "ours": ("base",), "theirs": ("base",), "base": ()}
     history = History(past(texts, parents))
     assert shown(history.of_service(Key("box", "a"))) == [
-        ("-", "nobody", "ours", None, "given up: a was renamed to z"),
+        ("-", "-", "ours", None, "a was renamed to z"),
         ("5000", "a", "base", "ours", "assigned"),
     ]
     assert shown(history.of_ports(range(5000, 5001)))[0][2:] == (
