@@ -91,9 +91,9 @@ def of_service(asked: Asked, service: Service) -> Facts:
             # What was said of another route is said again.
             yield from _why(asked, "", way, set(said))
         else:
-            name = "reach"
+            name = "open to"
             if way.ports:
-                name = f"reach {', '.join(port.short for port in way.ports)}"
+                name = f"{', '.join(port.short for port in way.ports)} open to"
             yield from _why(asked, name, way, said)
     yield from _reached(asked, service)
     yield from _healths(service)
@@ -225,7 +225,7 @@ def of_nginx(asked: Asked, subject: Subject) -> Facts:
     yield "names", names or "none here: your own server block includes the locations"
     yield "sites", ", ".join(site.name for site in host.server.sites if site.name)
     yield "ports", ", ".join(ports)
-    yield from _why(asked, "reach", why.of_nginx(asked.plan, host, host.server), set())
+    yield from _why(asked, "open to", why.of_nginx(asked.plan, host, host.server), set())
     yield "written at", str(asked.source.at(host.server.key_path))
 
 
@@ -317,7 +317,7 @@ def _nginx(asked: Asked, host: Host, server: Server) -> Facts:
     held = [str(binding.port) for binding in host.bindings if binding.kind == NGINX]
     ports = f"{'port' if len(held) == 1 else 'ports'} {', '.join(held)}"
     yield "nginx", f"{_names(server)}; {ports}; {counted(len(host.routes), 'route')}"
-    yield from _why(asked, "reach", why.of_nginx(asked.plan, host, server), set())
+    yield from _why(asked, "open to", why.of_nginx(asked.plan, host, server), set())
 
 
 def _names(server: Server) -> str:

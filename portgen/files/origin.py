@@ -123,7 +123,21 @@ def generated(files: Iterable[File], plan: Plan, subject: Subject) -> Iterator[L
                 found.append(Lines(file.path, block.first, block.last, block.text))
         if subject.service is not None:
             found += _unmarked(file, subject.service, marked, titles)
-        yield from sorted(found, key=lambda lines: lines.first)
+        yield from _joined(sorted(found, key=lambda lines: lines.first))
+
+
+def _joined(found: Iterable[Lines]) -> Iterator[Lines]:
+    """Neighbouring lines as one run of them: a firewall script has a mark on each line."""
+    last: Lines | None = None
+    for lines in found:
+        if last is not None and last.last + 1 == lines.first:
+            last = last._replace(last=lines.last, text=last.text + lines.text)
+            continue
+        if last is not None:
+            yield last
+        last = lines
+    if last is not None:
+        yield last
 
 
 def _unmarked(

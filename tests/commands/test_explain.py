@@ -53,6 +53,8 @@ def test_every_generated_line_of_a_service_is_found(portgen: Portgen, output: Pa
         path = output.parent / lines["file"]
         text = path.read_text(encoding="utf-8").splitlines(keepends=True)
         assert "".join(text[lines["first"] - 1 : lines["last"]]) == lines["text"]
+    ends = {(lines["file"], lines["last"] + 1) for lines in service["generated"]}
+    assert not any((lines["file"], lines["first"]) in ends for lines in service["generated"])
     naming = set()
     for path in output.rglob("*"):
         read = path.is_file() and path.suffix not in ("", ".html")

@@ -55,7 +55,7 @@ def test_of_a_retired_service_nothing_is_shown_that_is_not_rendered(
         "  owner       apps on box\n"
         "  status      retired\n"
         "  port        5009/tcp, held; nothing is rendered for it\n"
-        "  reach       `status: retired`, so nothing is rendered (inventory.yaml:11)\n"
+        "  open to     `status: retired`, so nothing is rendered (inventory.yaml:11)\n"
         "  written at  inventory.yaml:11:12\n"
     )
     assert "it lies in:\n\napps\n" in explain("172.30.0.25").out
