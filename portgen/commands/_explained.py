@@ -10,29 +10,33 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from portgen import screen
+from portgen.commands import _explained_expect
 from portgen.commands import _explained_facts as facts
 from portgen.commands._explained_facts import Asked, Facts
 from portgen.settings import Settings, Style
 
 if TYPE_CHECKING:
     from portgen.files.origin import Lines
+    from portgen.plan.expectations import Expectation
     from portgen.plan.names import Subject
     from portgen.plan.registry import Vacancy
     from portgen.plan.spans import RangeOnHost, Span
+    from portgen.plan.types import Host, Plan
     from portgen.review.explain_records import Subjects
 
+MOST_FOUND = 40  # characters of what a search found, in a cell
 WIDTH = 11  # columns of the names of facts
 
 
 class Answer(NamedTuple):
-    """What was asked, in other words where that helps; what it is about. `is_list`: several match
-    what was asked, and are only listed."""
+    """What was asked, in other words where that helps; what it is about. `sought`: the words by which
+    several were found, which are only listed."""
 
     asked: str | None
     subjects: Sequence[Subject]
     vacancies: Sequence[Vacancy] = ()
     parts: Sequence[RangeOnHost] = ()
-    is_list: bool = False
+    sought: str = ""
 
     @property
     def is_about_something(self) -> bool:
@@ -57,8 +61,8 @@ def _record(
 ) -> None:
     from portgen.plan import registry
 
-    host = asked.plan.host(subject.host or "")
     project, group, service = subject.project, subject.group, subject.service
+    host = asked.plan.host(subject.host or "")
     if group is not None and project is not None:
         explained.add_group(project, facts.room_of(asked, project, group))
     elif project is not None:
@@ -66,19 +70,31 @@ def _record(
         explained.add_project(project, rooms)
     elif service is not None:
         explained.add_service(service, generated)
-    elif host is not None and subject.kind == "host":
+    elif subject.expectation is not None:
+        explained.add_sentence(subject.expectation)
+    elif host is not None:
+        _record_of_host(asked, explained, subject, host, generated)
+
+
+def _record_of_host(
+    asked: Asked, explained: Subjects, subject: Subject, host: Host, generated: Sequence[Lines]
+) -> None:
+    """A host, or what there is of it in the inventory."""
+    if subject.kind == "host":
         explained.add_host(host, facts.files_of(asked, host))
-    elif host is not None and subject.kind == "zone":
+    elif subject.kind == "source":
+        explained.add_word(host, subject.name)
+    elif subject.kind == "zone":
         explained.add_zone(host, subject.name)
-    elif host is not None and host.server is not None:
+    elif host.server is not None:
         explained.add_nginx(host, host.server, generated)
 
 
 def print_text(asked: Asked, answer: Answer, generated: Sequence[list[Lines]]) -> None:
     """The answer for people."""
     style = asked.settings.style
-    if answer.is_list:
-        _show_tables(_matches(asked, answer.subjects), style)
+    if answer.sought:
+        _show_tables(_matches(asked, answer), style)
         return
     _show_tables(_ranges(asked, answer.parts), style)
     parts = [screen.one_line(answer.asked)] if answer.asked else []
@@ -104,6 +120,12 @@ def _subject(asked: Asked, subject: Subject, generated: Sequence[Lines]) -> Iter
     elif subject.kind == "host" and host is not None:
         yield _heading(asked, subject.name, "a host")
         yield from _facts(facts.of_host(asked, host))
+    elif subject.kind == "source" and host is not None:
+        yield _heading(asked, subject.name, f"a word for who comes to {host.name}")
+        yield from _facts(_explained_expect.of_source(asked, host, subject.name))
+    elif subject.expectation is not None:
+        yield _heading(asked, *_sentence(subject.expectation))
+        yield from _facts(_explained_expect.of_sentence(asked, subject.expectation))
     elif subject.kind == "zone" and host is not None:
         yield _heading(asked, subject.name, f"a zone of {host.name}")
         yield from _facts(facts.of_zone(asked, host, subject.name))
@@ -113,6 +135,13 @@ def _subject(asked: Asked, subject: Subject, generated: Sequence[Lines]) -> Iter
     if subject.kind in ("service", "nginx"):
         yield ""
         yield from _generated(asked.settings, generated)
+
+
+def _sentence(expectation: Expectation) -> tuple[str, str]:
+    from portgen.plan.stated import Stated
+    from portgen.review import stated_words
+
+    return stated_words.sentence(Stated(expectation, ())), "a sentence of `expect`"
 
 
 def _heading(asked: Asked, name: str, title: str) -> str:
@@ -187,17 +216,29 @@ def _show_tables(tables: Iterable[_Table], style: Style) -> None:
         screen.show("\n".join(shown), style)
 
 
-def _matches(asked: Asked, subjects: Sequence[Subject]) -> Iterator[_Table]:
+def found_in(plan: Plan, subject: Subject, sought: str) -> str:
+    """Where a search found it: `title`, `via: host`."""
+    from portgen.plan import names
+
+    found = []
+    for field in names.found_in(plan, subject, sought):
+        is_shown = field.name in ("name", "title") or len(field.value) > MOST_FOUND
+        found.append(field.name if is_shown else f"{field.name}: {field.value}")
+    return ", ".join(found)
+
+
+def _matches(asked: Asked, answer: Answer) -> Iterator[_Table]:
     rows = []
-    for subject in subjects:
+    for subject in answer.subjects:
         service = subject.service
         ports, reach, title = "-", "-", _title(subject)
         if service is not None and service.ports:
             ports = ", ".join(port.endpoint.short for port in service.ports)
             reach = service.reach
-        rows.append((ports, _called(asked, subject), title, reach))
+        place = found_in(asked.plan, subject, answer.sought)
+        rows.append((ports, _called(asked, subject), title, reach, place))
     title = f"{len(rows)} match: ask for one of them by its name"
-    yield _Table(title, ("PORT", "NAME", "TITLE", "OPEN TO"), rows)
+    yield _Table(title, ("PORT", "NAME", "TITLE", "OPEN TO", "FOUND IN"), rows)
 
 
 def _title(subject: Subject) -> str:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
+from portgen.commands import _explained_expect
 from portgen.problem import counted, listed
 from portgen.settings import Settings
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 PACKED = 66  # columns of the clauses that share a line
 MOST_CALLERS = 12  # of a service, in a line
 SILENT = ("http", "tcp", "udp")  # protocols that go without saying
+MOST_ROUTES = 8  # of a zone, in a line
 MOST_HOSTS = 8  # whose ports an address may reach, in a line
 
 Facts = Iterator[tuple[str, str | None]]  # a name, empty where it is the one above; a value
@@ -65,7 +67,7 @@ def _why(asked: Asked, name: str, way: Way, said: set[str]) -> Facts:
 
 def of_service(asked: Asked, service: Service) -> Facts:
     """A service: what it is, where it leads, who may come and why, whom it calls and who calls it."""
-    from portgen.plan import of_plan, why
+    from portgen.plan import of_plan, stated, why
     from portgen.plan.facts import Key
 
     status: str = service.status
@@ -96,6 +98,7 @@ def of_service(asked: Asked, service: Service) -> Facts:
                 name = f"{', '.join(port.short for port in way.ports)} open to"
             yield from _why(asked, name, way, said)
     yield from _reached(asked, service)
+    yield from _explained_expect.said(asked, stated.of_service(asked.plan, service))
     yield from _healths(service)
     name = "calls"
     for call in service.calls:
@@ -246,6 +249,7 @@ def of_project(asked: Asked, project: Project) -> Facts:
             group = room.group.name if room.group is not None else "outside its groups"
             yield name, f"{group}: {room.size}"
             name = ""
+    yield from _explained_expect.of_project(asked, project)
     yield "written at", str(asked.source.at(project.key_path))
 
 
@@ -350,7 +354,7 @@ def files_of(asked: Asked, host: Host) -> dict[str, int]:
 
 def of_zone(asked: Asked, host: Host, zone: str) -> Facts:
     """A zone, and what the firewall opens to it."""
-    from portgen.plan import why
+    from portgen.plan import stated, why
     from portgen.plan.reach import in_words
     from portgen.plan.types import NGINX
 
@@ -366,8 +370,25 @@ def of_zone(asked: Asked, host: Host, zone: str) -> Facts:
         open_routes = [route for route in host.routes if not route.allow]
         routes = counted(len(open_routes), "route")
         yield "", f"nginx is among them, and with it {routes} without an `allow` of their own"
+        yield from _own_routes(host, zone)
+    yield from _explained_expect.said(asked, stated.of_source(asked.plan, host.name, zone))
     place = asked.source.at((*host.key_path, "zones", zone))
     yield "written at", str(place)
+
+
+def _own_routes(host: Host, zone: str) -> Facts:
+    """The routes whose own `allow` has a zone, or a part of it."""
+    from portgen.plan import why
+
+    wholly: list[str] = []
+    partly: list[str] = []
+    for route, is_whole in why.routes_open_to(host, host.zones[zone]):
+        found = wholly if is_whole else partly
+        found.append(f"{route.name} ({route.service})")
+    if wholly:
+        yield "", f"by an `allow` of their own: {listed(wholly, MOST_ROUTES)}"
+    if partly:
+        yield "", f"by one of their own, for a part of it: {listed(partly, MOST_ROUTES)}"
 
 
 def of_network(plan: Plan, network: str) -> str:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from portgen import chain, screen
-from portgen.commands import _complete
-from portgen.commands._explained import Answer, print_record, print_text
+from portgen.commands import _advice, _complete
+from portgen.commands._explained import Answer, found_in, print_record, print_text
 from portgen.commands._explained_facts import Asked, of_network
 from portgen.commands._options import with_settings
 from portgen.files.diff import SUMS
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from portgen.plan.ports import Transport
     from portgen.plan.types import Plan
 
+EXPECT = ("expect",)  # its key path
 MOST_LISTENING = 12  # at an address, in a line
 HINT = (
     "ask for a port (5014, 53/udp), a range (5000-5010), a service, project, group, host, zone, title, "
@@ -39,6 +40,8 @@ Examples:
   portgen explain smartnumbers
   portgen explain "closed today"
   portgen explain es-docker
+  portgen explain smartnumbers:5007
+  portgen explain any
   portgen explain 172.30.0.23
   portgen explain https://dashboards.example.com/dashboard/smartnumbers/
   portgen explain inventory.yaml:41
@@ -50,10 +53,12 @@ def command(settings: Settings, what: str) -> int:
     """Explain a port, a range, a name, an address or a line of a file.
 
     WHAT is a port (5014, 53/udp), a range (5000-5010), a service, project, group, host or zone, a
-    title or a part of one, an address, a route, a URL, a unit, or FILE:LINE.
+    title or a part of one, an address, a route, a URL, a unit, or FILE:LINE; or a word of `expect` and
+    `reach`: any, host, neighbour of PROJECT, project NAME, SERVICE:PORT.
 
-    Of a service: its owner, who may reach it and which lines of the inventory say so, and where the
-    generated lines are that come from it. Of a free port: whose range it lies in, and its
+    Of a service: its owner, who may reach it and which lines of the inventory say so, what `expect` says
+    of it, and where the generated lines are that come from it. Of a sentence of `expect`: whether it
+    holds. Of a free port: whose range it lies in, and its
     neighbours. Of a range: who holds which, and what is free. The project's own templates/ run for
     that, in a sandbox.
     """
@@ -80,6 +85,9 @@ def _answer(asked: Asked, what: str) -> Answer:
     if number is not None:
         return _port(asked.plan, int(number[1]), cast("Transport | None", number[3]))
     place = re.fullmatch(r"(?P<file>.+?):(?P<line>[0-9]{1,9})(?::[0-9]+)?:?", what)
+    answer = _port_of(asked.plan, what)
+    if answer is not None:
+        return answer
     # A path and a number are a line of a file; a name and a number may be an address and a port.
     if place is None or "/" not in what or "://" in what:
         answer = _exact(asked.plan, what)
@@ -87,7 +95,7 @@ def _answer(asked: Asked, what: str) -> Answer:
             return answer
     if place is not None:
         return _line(asked, place["file"], int(place["line"]))
-    return _sought(asked.plan, what)
+    return _sought(asked, what)
 
 
 def _refuse_number(port: int) -> None:
@@ -114,6 +122,34 @@ def _range(plan: Plan, first: int, last: int, transport: str | None) -> Answer:
         message = f"{first}-{last} runs backwards"
         raise PortgenError(message, Exit.USAGE, hint=f"write {last}-{first}")
     return Answer(None, (), (), spans.parts(plan, range(first, last + 1), transport))
+
+
+def _port_of(plan: Plan, what: str) -> Answer | None:
+    """`SERVICE:PORT`; None where no service of that name holds that port."""
+    from portgen.plan import names
+
+    found = names.of_port_of(plan, what)
+    if not found:
+        return None
+    ports: dict[str, list[str]] = {}
+    for subject, endpoint in found:
+        ports.setdefault(f"{subject.host}/{subject.name}", []).append(str(endpoint))
+    subjects = list({subject.key_path: subject for subject, _ in found}.values())
+    said = [f"{', '.join(own)} of {name}" for name, own in ports.items()]
+    return Answer(f"{what}: the port {' and '.join(said)}", subjects)
+
+
+def _refuse_port_of(plan: Plan, what: str) -> None:
+    """Raises PortgenError(Exit.DIFFERENT) for `SERVICE:PORT` where there is such a service without such a
+    port."""
+    from portgen.plan import names
+
+    name, _, port = what.partition(":")
+    for subject in names.of_services(plan, lambda service: name in names.own_names(service)):
+        if port and subject.service is not None:
+            own = [each.endpoint.short for each in subject.service.ports]
+            hint = f"it has {listed(own)}" if own else "it has none"
+            raise PortgenError(f"{name} has no port {port}", Exit.DIFFERENT, hint=hint)
 
 
 def _exact(plan: Plan, what: str) -> Answer | None:
@@ -162,23 +198,41 @@ def _own_address(plan: Plan, host: str, address: str) -> str:
     return f"{address} is {host}'s address {called}".rstrip() + f", where {listening}"
 
 
-def _sought(plan: Plan, what: str) -> Answer:
+def _sought(asked: Asked, what: str) -> Answer:
     """What has the words somewhere in its name, title or purpose. Raises PortgenError(Exit.DIFFERENT)
     where nothing has."""
     from portgen.plan import names
 
+    plan = asked.plan
     subjects = names.search(plan, what)
-    if subjects:
-        return Answer(None, subjects, is_list=len(subjects) > 1)
+    if len(subjects) > 1:
+        return Answer(None, subjects, sought=what)
+    for subject in subjects:
+        said = None
+        place = found_in(plan, subject, what)
+        if place not in ("name", "title"):
+            said = f"nothing is called {what}; {subject.name} has it in its {place}"
+        return Answer(said, subjects)
+    _refuse_port_of(plan, what)
     known = [service.name for service in plan.services]
     known += [project.name for project in plan.projects]
     known += [host.name for host in plan.hosts]
-    hint = did_you_mean(what, known) or HINT
+    close = did_you_mean(what, known)
+    hint = close or HINT
+    if re.fullmatch(r"[\w./-]+", what) and _has_history(asked.settings):
+        log = _advice.portgen(asked.settings, "log", what)
+        hint = f"{close or f'{HINT};'} `{log}` finds what was called so before"
     raise PortgenError(f"nothing here is called {what}", Exit.DIFFERENT, hint=hint)
 
 
+def _has_history(settings: Settings) -> bool:
+    """Whether the inventory lies in a git repository."""
+    from portgen.machine import under_way
+
+    return under_way.root(settings.inventory) is not None
+
+
 def _line(asked: Asked, name: str, number: int) -> Answer:
-    from portgen.commands import _advice
     from portgen.files import origin
 
     settings = asked.settings
@@ -190,6 +244,7 @@ def _line(asked: Asked, name: str, number: int) -> Answer:
     present = _present(settings, rendered)
     path = origin.output_path(name, settings.out, present, (*bases, settings.out))
     if path is None:
+        _refuse_port_of(asked.plan, f"{name}:{number}")
         files = f"a file below {settings.output_name}/, or {settings.inventory_name}"
         hint = f"name {files}; `{render}` writes what is missing"
         raise PortgenError(f"portgen did not generate {name}", Exit.DIFFERENT, hint=hint)
@@ -229,8 +284,10 @@ def _inventory_line(asked: Asked, number: int) -> Answer:
     name = asked.settings.inventory_name
     line = _numbered(name, asked.source.text, number)
     subject = names.of_entry(asked.plan, number, lambda path: edit.lines(asked.source, path))
+    if subject is None and asked.plan.expectations and number in edit.lines(asked.source, EXPECT):
+        return Answer(f"{name}:{number}: {line}", list(names.sentences(asked.plan)))
     if subject is None:
-        message = f"{name}:{number} is not part of a service, project or host"
+        message = f"{name}:{number} is not part of a service, project, host or sentence of `expect`"
         raise PortgenError(message, Exit.DIFFERENT, hint=line or None)
     return Answer(f"{name}:{number}: {line}", [subject])
 

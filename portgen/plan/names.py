@@ -13,21 +13,26 @@ from typing import Literal, NamedTuple
 from portgen.formats.nginx import covers
 from portgen.inventory import key_paths
 from portgen.plan import registry
-from portgen.plan.ports import interface_of
+from portgen.plan.expectations import Expectation
+from portgen.plan.ports import Endpoint, interface_of
+from portgen.plan.reach import ANY
 from portgen.plan.types import NGINX, Group, Host, KeyPath, Plan, Project, Service, override_file
+from portgen.plan.visitors import HOST, NEIGHBOUR
 
 LOCAL = {"127.0.0.1", "0.0.0.0", "localhost", "::1", "::"}  # noqa: S104 - as people copy them
 
 
 class Subject(NamedTuple):
-    """What a word or a line is about. `host` is None of a project and of a group."""
+    """What a word or a line is about. `host` is None of a project, of a group and of a sentence. `source`: a
+    word for who comes to a host, which is no zone's and no project's name."""
 
-    kind: Literal["service", "nginx", "project", "group", "host", "zone"]
+    kind: Literal["service", "nginx", "project", "group", "host", "zone", "source", "sentence"]
     name: str
     host: str | None = None
     service: Service | None = None
     project: Project | None = None  # of a group: whose it is
     group: Group | None = None
+    expectation: Expectation | None = None  # of a sentence of `expect`
 
     @property
     def key_path(self) -> KeyPath:
@@ -40,9 +45,18 @@ class Subject(NamedTuple):
             return self.project.key_path
         if self.kind == "zone":
             return (*key_paths.host(self.host or ""), "zones", self.name)
+        if self.expectation is not None:
+            return self.expectation.key_path
         if self.kind == "host":
             return key_paths.host(self.name)
+        if self.kind == "source":
+            return key_paths.host(self.host or "")
         return key_paths.nginx(self.host or "")
+
+
+# `[HOST/]SERVICE:PORT`, as `expect` and `reach` have it
+_PORT_OF = re.compile(r"(?P<name>[^:\s]+):(?P<port>[0-9]{1,5})(?:/(?P<by>tcp|udp))?")
+SERVICES_OF = "project "  # of `to`: a project's name comes behind it
 
 
 # --- numbers --------------------------------------------------------------------------------------
@@ -67,14 +81,16 @@ def of_port(plan: Plan, port: int, transport: str | None = None) -> list[Subject
 
 def of_word(plan: Plan, word: str) -> list[Subject]:
     """What a word names, exactly: a service, nginx, a container, a project, a host, a zone or a
-    group; or what has an address, a route, a unit or an upstream of that name, or that title."""
-    found = of_services(plan, lambda service: word in _own_names(service))
+    group; a word for who comes (`any`, `host`, `neighbour of wall`) or for services (`project wall`); or what
+    has an address, a route, a unit or an upstream of that name, or that title."""
+    found = of_services(plan, lambda service: word in own_names(service))
     if not found and word == NGINX:
         found = _nginx(plan)
     if not found:
         found = of_services(plan, lambda service: service.compose_service == word)
     if not found:
         found = [*_projects(plan, word), *_of_hosts(plan, word), *_groups(plan, word)]
+        found += _of_expect(plan, word)
     if not found:
         found = of_services(plan, lambda service: word in _traces(service))
     if not found:
@@ -90,19 +106,30 @@ def search(plan: Plan, text: str) -> list[Subject]:
     words = text.casefold().split()
     if not words:
         return []
-    titles = {project.name: project.title for project in plan.projects}
-    found = []
-    for service in plan.services:
-        shown = _shown(service, titles[service.project])
-        if all(word in shown for word in words):
-            found.append(_subject(service))
-    if found:
-        return found
-    for subject in _others(plan):
-        named = " ".join((subject.name, *_described(subject))).casefold()
-        if all(word in named for word in words):
+    found: list[Subject] = []
+    for subject in [*map(_subject, plan.services), *_others(plan)]:
+        if found and subject.service is None:
+            break
+        if _found_in(plan, subject, words) is not None:
             found.append(subject)
     return found
+
+
+def found_in(plan: Plan, subject: Subject, text: str) -> list[Field]:
+    """Where a search for `text` found a subject: of each word the first place."""
+    return _found_in(plan, subject, text.casefold().split()) or []
+
+
+def _found_in(plan: Plan, subject: Subject, words: Iterable[str]) -> list[Field] | None:
+    """The same; None where a word is nowhere."""
+    found: dict[Field, None] = {}
+    fields = _fields(plan, subject)
+    for word in words:
+        first = next((field for field in fields if word in field.value.casefold()), None)
+        if first is None:
+            return None
+        found[first] = None
+    return list(found)
 
 
 # --- the inventory's lines ------------------------------------------------------------------------
@@ -124,7 +151,16 @@ def of_entry(
     for host in plan.hosts:
         if number in lines(host.key_path):
             return Subject("host", host.name, host.name)
+    for sentence in sentences(plan):
+        if number in lines(sentence.key_path):
+            return sentence
     return None
+
+
+def sentences(plan: Plan) -> Iterator[Subject]:
+    """Every sentence of `expect`."""
+    for expectation in plan.expectations:
+        yield Subject("sentence", expectation.to, expectation=expectation)
 
 
 # --- by kind --------------------------------------------------------------------------------------
@@ -169,6 +205,33 @@ def _of_hosts(plan: Plan, word: str) -> Iterator[Subject]:
             named = word in (zone, f"{host.name}/{zone}")
             if named or word in map(interface_of, members):
                 yield Subject("zone", zone, host.name)
+
+
+def _of_expect(plan: Plan, word: str) -> Iterator[Subject]:
+    """What `expect` and `reach` mean by a word that is not a name: `any`, `host`, `neighbour of PROJECT`,
+    `project NAME`."""
+    if word in (ANY, HOST):
+        for host in plan.hosts:
+            yield Subject("source", word, host.name)
+    for project in plan.projects:
+        if word == NEIGHBOUR + project.name:
+            yield Subject("source", word, project.host)
+        elif word == SERVICES_OF + project.name:
+            yield Subject("project", project.name, project=project)
+
+
+def of_port_of(plan: Plan, word: str) -> list[tuple[Subject, Endpoint]]:
+    """The services that hold the port of `SERVICE:PORT`, `HOST/SERVICE:PORT/udp`, each with that port."""
+    match = _PORT_OF.fullmatch(word)
+    if match is None:
+        return []
+    found = []
+    for subject in of_services(plan, lambda service: match["name"] in own_names(service)):
+        for port in subject.service.ports if subject.service is not None else ():
+            is_meant = match["by"] in (None, port.transport)
+            if is_meant and int(match["port"]) in port.endpoint.ports:
+                found.append((subject, port.endpoint))
+    return found
 
 
 def _groups(plan: Plan, word: str) -> Iterator[Subject]:
@@ -241,19 +304,11 @@ def _others(plan: Plan) -> Iterator[Subject]:
         yield Subject("host", host.name, host.name)
 
 
-def _described(subject: Subject) -> Iterator[str]:
-    """What people wrote of a project or a group."""
-    if subject.group is not None:
-        yield subject.group.purpose or ""
-    elif subject.project is not None:
-        yield subject.project.title
-        yield subject.project.purpose or ""
-
-
 # --- what is seen of a service --------------------------------------------------------------------
 
 
-def _own_names(service: Service) -> tuple[str, ...]:
+def own_names(service: Service) -> tuple[str, ...]:
+    """What a service may be called where its name alone may be that of two."""
     name = service.name
     return name, f"{service.project}/{name}", f"{service.host}/{name}"
 
@@ -273,24 +328,46 @@ def _traces(service: Service) -> set[str]:
     return found - {""}
 
 
-def _shown(service: Service, project: str) -> str:
-    """The words of a service that a search looks through."""
-    words = [
-        service.name,
-        service.title,
-        service.purpose,
-        service.project,
-        project,
-        service.status,
-        service.via,
-        service.schedule,
-        service.assigned,
-        service.health,
-        service.notes,
-        service.compose_service,
-        service.reach,
-        *(trace.removesuffix(".service") for trace in _traces(service)),
-    ]
+class Field(NamedTuple):
+    """A place in which a search looks, and what stands there."""
+
+    name: str
+    value: str
+
+
+def _fields(plan: Plan, subject: Subject) -> list[Field]:
+    """What the port page shows of a service, a project, a group or a host, in the order in which a word of it
+    is what people mean."""
+    found: list[tuple[str, str | None]] = [("name", subject.name)]
+    if subject.service is not None:
+        found += _fields_of(plan, subject.service)
+    elif subject.group is not None:
+        found.append(("purpose", subject.group.purpose))
+    elif subject.project is not None:
+        found += [("title", subject.project.title), ("purpose", subject.project.purpose)]
+    return [Field(name, value) for name, value in found if value]
+
+
+def _fields_of(plan: Plan, service: Service) -> Iterator[tuple[str, str | None]]:
+    yield "title", service.title
+    yield "purpose", service.purpose
+    yield "project", service.project
+    for project in plan.projects:
+        if project.name == service.project:
+            yield "project", project.title
+    yield "container", service.compose_service
+    for trace in sorted(_traces(service)):
+        yield "route, unit or address", trace.removesuffix(".service")
     for port in service.ports:
-        words += [str(port.endpoint), port.name, *port.allow]
-    return " ".join(filter(None, words)).casefold()
+        yield "port", str(port.endpoint)
+        yield "port", port.name
+    yield "notes", service.notes
+    yield "schedule", service.schedule
+    yield "health", service.health
+    yield "status", service.status
+    yield "via", service.via
+    yield "assigned", service.assigned
+    yield "open to", service.reach
+    for port in service.ports:
+        for word in port.allow:
+            yield "allow", word

@@ -107,6 +107,22 @@ def open_to(host: Host, cidrs: Sequence[str]) -> list[Opened]:
     return [Opened(*key, reached == set(cidrs)) for key, reached in found.items()]
 
 
+def routes_open_to(host: Host, cidrs: Sequence[str]) -> Iterator[tuple[Route, bool]]:
+    """The routes with an `allow` of their own that lets in networks, a zone's for example; whether all of
+    them, or only a part. nginx knows addresses only: of interfaces it sees nothing."""
+    for route in host.routes:
+        if not route.allow:
+            continue
+        reached = set()
+        is_partly = False
+        for cidr in cidrs:
+            if any(source == ANY or is_within(cidr, source) for source in route.clients):
+                reached.add(cidr)
+            is_partly = is_partly or any(is_within(source, cidr) for source in route.clients)
+        if reached or is_partly:
+            yield route, reached == set(cidrs)
+
+
 class _Names:
     """What the words of an `allow` stand for on one host."""
 

@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from portgen.plan import environment, of_plan, registry, types, why
+from portgen.plan import environment, of_plan, registry, stated, types, why
 from portgen.plan.facts import Key
 from portgen.plan.ports import interface_of
-from portgen.review import reach_words, records, why_words
+from portgen.review import reach_words, records, stated_words, why_words
 
 if TYPE_CHECKING:
     from portgen.files import origin
     from portgen.plan import calls, spans
+    from portgen.plan.expectations import Expectation
     from portgen.plan.servers import Server
     from portgen.review.plan_types import (
         Call,
@@ -32,11 +33,15 @@ if TYPE_CHECKING:
         PortOfService,
         Project,
         ProjectOfHost,
+        Reaches,
+        RouteOfZone,
+        Sentence,
         Service,
         Span,
         Vacancy,
         Variables,
         Way,
+        Word,
         Zone,
     )
     from portgen.review.record_types import Explain
@@ -57,6 +62,8 @@ class Subjects:
         self.groups: list[Group] = []
         self.zones: list[Zone] = []
         self.hosts: list[Host] = []
+        self.words: list[Word] = []
+        self.sentences: list[Sentence] = []
 
     def record(
         self, vacancies: Iterable[registry.Vacancy], parts: Iterable[spans.RangeOnHost] = ()
@@ -70,6 +77,8 @@ class Subjects:
             "zones": self.zones,
             "hosts": self.hosts,
             "ranges": [_part(part, self.at) for part in parts],
+            "words": self.words,
+            "sentences": self.sentences,
         }
 
     def add_project(self, project: types.Project, free: Iterable[registry.Room]) -> None:
@@ -87,6 +96,8 @@ class Subjects:
                 "ports": str(project.ports or ""),
                 "network": network,
                 "free": [records.room(room) for room in free],
+                "stands_for": stated_words.containers(project),
+                "expect": self._stated(stated.of_project(self.plan, project)),
                 "place": records.place(self.at(project.key_path)),
             }
         )
@@ -139,6 +150,7 @@ class Subjects:
                 "variables": None,
                 "why": [self._way(why.of_nginx(self.plan, host, server))],
                 "reached_by": [],
+                "expect": [],
                 "place": records.place(self.at(server.key_path)),
                 "generated": self._lines(generated),
             }
@@ -194,6 +206,7 @@ class Subjects:
                 "variables": self._variables(service),
                 "why": [self._way(way) for way in why.of_service(self.plan, service)],
                 "reached_by": reach_words.sources(self.plan, service),
+                "expect": self._stated(stated.of_service(self.plan, service)),
                 "place": records.place(self.at(service.key_path)),
                 "generated": self._lines(generated),
             }
@@ -240,6 +253,9 @@ class Subjects:
                     "transport": endpoint.transport,
                 }
             )
+        own_routes: list[RouteOfZone] = []
+        for route, is_whole in why.routes_open_to(host, host.zones[name]):
+            own_routes.append({"service": route.service, "route": route.name, "wholly": is_whole})
         self.zones.append(
             {
                 "name": name,
@@ -249,9 +265,39 @@ class Subjects:
                 "ports": ports,
                 "partly": partly,
                 "routes": routes,
+                "own_routes": own_routes,
+                "expect": self._stated(stated.of_source(self.plan, host.name, name)),
                 "place": records.place(self.at((*host.key_path, "zones", name))),
             }
         )
+
+    def add_word(self, host: types.Host, word: str) -> None:
+        """A word for who comes to a host."""
+        source = stated.source(self.plan, host, word)
+        if source is None:
+            return
+        reaches: list[Reaches] = []
+        for answer in stated.answers(self.plan, host, source):
+            ways = dict.fromkeys(door.way for door in answer.doors)
+            name = answer.service.name
+            reaches.append({"service": name, "reached": answer.reached, "ways": [*ways]})
+        self.words.append(
+            {
+                "word": word,
+                "host": host.name,
+                "kind": source.kind,
+                "stands_for": stated_words.stands_for(host, source),
+                "reaches": reaches,
+                "expect": self._stated(stated.of_source(self.plan, host.name, word)),
+            }
+        )
+
+    def add_sentence(self, expectation: Expectation) -> None:
+        """A sentence of `expect`."""
+        self.sentences += self._stated(stated.of(self.plan, lambda one: one is expectation))
+
+    def _stated(self, found: Iterable[stated.Stated]) -> list[Sentence]:
+        return [_sentence(one, self.at) for one in found]
 
     def add_host(self, host: types.Host, files: dict[str, int]) -> None:
         """A host, and how many files it gets, by folder."""
@@ -327,6 +373,20 @@ class Subjects:
                 {"file": file, "first": lines.first, "last": lines.last, "text": lines.text}
             )
         return found
+
+
+def _sentence(found: stated.Stated, at: At) -> Sentence:
+    expectation = found.expectation
+    return {
+        "source": expectation.source,
+        "to": expectation.to,
+        "reach": expectation.reach,
+        "auth": expectation.auth,
+        "text": stated_words.sentence(found),
+        "holds": found.holds,
+        "faults": list(stated_words.faults(found, at)),
+        "place": records.place(at(expectation.key_path)),
+    }
 
 
 def _call(call: calls.Call) -> Call:

@@ -17,8 +17,8 @@ from typing import NamedTuple
 from portgen.plan.facts import Key, Service
 from portgen.plan.ports import Endpoint, Transport
 from portgen.review import match
+from portgen.review.log_types import HistoryKind
 from portgen.review.match import Pair
-from portgen.review.record_types import HistoryKind
 from portgen.review.tenures import Cause, Hold, Past, Tenure
 
 _Holds = frozenset[Hold]

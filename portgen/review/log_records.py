@@ -15,14 +15,8 @@ from portgen.review import history_words, records
 from portgen.review.tenures import Cause, Said, Tenure
 
 if TYPE_CHECKING:
-    from portgen.review.record_types import (
-        Log,
-        LogCause,
-        LogCommit,
-        LogReserved,
-        LogSkipped,
-        LogTenure,
-    )
+    from portgen.review.log_types import LogCause, LogCommit, LogReserved, LogSkipped, LogTenure
+    from portgen.review.record_types import Log
 
 
 class Known(NamedTuple):

@@ -140,6 +140,40 @@ class ReachedBy(TypedDict):
     ways: list[str]
 
 
+class Sentence(TypedDict):
+    """A sentence of `expect`, as written and in words (`text`); whether it holds by the inventory, and in
+    what it does not, in words."""
+
+    source: str
+    to: str
+    reach: bool
+    auth: bool
+    text: str
+    holds: bool
+    faults: list[str]
+    place: Place
+
+
+class Reaches(TypedDict):
+    """Whether a service is reached, and by which kinds of ways; as `reach` prints it."""
+
+    service: str
+    reached: Literal["yes", "some", "no", "unknown"]
+    ways: list[str]
+
+
+class Word(TypedDict):
+    """A word for who comes to a host, that is not the name of a zone or a project: whom it stands for, in
+    words; which services that reaches; the sentences of `expect` that have it."""
+
+    word: str
+    host: str
+    kind: Literal["zone", "any", "project", "neighbour", "host", "cidr"]
+    stands_for: str
+    reaches: list[Reaches]
+    expect: list[Sentence]
+
+
 class Service(TypedDict):
     """A service, or nginx itself. `address` and `routes`: as rendered, of a planned service as they
     will be; of a retired one none."""
@@ -169,6 +203,7 @@ class Service(TypedDict):
     variables: Variables | None
     why: list[Way]
     reached_by: list[ReachedBy]
+    expect: list[Sentence]
     place: Place
     generated: list[Lines]
 
@@ -193,6 +228,8 @@ class Project(TypedDict):
     ports: str
     network: Network | None
     free: list[FreeRoom]
+    stands_for: str  # whom its name means in `allow`, in words
+    expect: list[Sentence]
     place: Place
 
 
@@ -244,7 +281,8 @@ class Group(TypedDict):
 class Zone(TypedDict):
     """A zone of a host, and the ports that the firewall opens to all of it; `partly`: those that it
     opens to a part of it only. `interfaces`: those by which its visitors come. `routes`:
-    whether nginx is among `ports`."""
+    whether nginx is among `ports`; `own_routes`: those whose own `allow` lets it in. `expect`: the
+    sentences that have it as `from`."""
 
     name: str
     host: str
@@ -253,7 +291,17 @@ class Zone(TypedDict):
     ports: list[PortOfHost]
     partly: list[PortOfHost]
     routes: bool
+    own_routes: list[RouteOfZone]
+    expect: list[Sentence]
     place: Place
+
+
+class RouteOfZone(TypedDict):
+    """A route whose own `allow` lets in all of a zone; where not `wholly`, a part of it."""
+
+    service: str
+    route: str
+    wholly: bool
 
 
 class PortOfHost(TypedDict):

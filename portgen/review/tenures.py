@@ -11,7 +11,7 @@ from typing import NamedTuple
 from portgen.plan.facts import Key
 from portgen.plan.holdings import Holdings
 from portgen.plan.ports import Endpoint
-from portgen.review.record_types import HistoryKind
+from portgen.review.log_types import HistoryKind
 
 WORK_TREE = ""  # the name of the revision that is not committed
 

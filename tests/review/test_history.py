@@ -16,7 +16,7 @@ from portgen.plan.facts import Key
 from portgen.review import match
 from portgen.review.history import History
 from portgen.review.history_words import how, narrowed, row
-from portgen.review.record_types import HistoryKind
+from portgen.review.log_types import HistoryKind
 from portgen.review.tenures import Cause, Past, Said, Tenure
 from tests.estates import planned
 
