@@ -8,7 +8,7 @@ such as a rule that is wider than declared. Where the inventory itself says othe
 Symptom:
     Strangers reach a service that nobody but the host should reach, or people can't reach one.
 Ends it:
-    portgen reach --live   # shows who gets in, and by which way; what ends the other findings mostly ends it
+    sudo portgen reach --live   # shows who gets in, and how; what ends the other findings mostly ends it
 """
 
 from __future__ import annotations

@@ -57,6 +57,10 @@ projects:
         container_port: 3000
         allow: [lan]                       # and directly, from the office
         purpose: Graphs for the wall screen
+
+expect:                                    # `portgen lint` refuses a change after which that is not so
+  - {from: lan, to: metrics, reach: true}  # the wall screen is in the office
+  # - {from: any, to: database, reach: false}
 """
 
 MAKEFILE = """\
