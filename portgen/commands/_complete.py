@@ -91,6 +91,8 @@ def explained(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
         found.setdefault(name, project.title or "a project")
         for group in project.groups:
             found.setdefault(group.name, group.purpose or f"a group of {name}")
+    for word in ("any", "host"):
+        found.setdefault(word, "a word of expect and reach")
     for name, host in inventory.hosts.items():
         found.setdefault(name, "a host")
         for zone in host.zones:

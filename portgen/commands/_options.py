@@ -72,16 +72,26 @@ _AFTER_FORMAT = (
         type=click.Choice(["auto", "always", "never"]),
         help="Whether to print colours; auto: on a terminal.  [default: auto]",
     ),
-    click.option("-q", "--quiet", "quiet", is_flag=True, default=None, help="Print errors only."),
-    click.option(
-        "-v",
-        "--verbose",
-        "verbose",
-        is_flag=True,
-        default=None,
-        help="More detail: every note, whole diffs; a traceback for a bug.",
-    ),
 )
+_QUIET = "Print errors only."
+_VERBOSE = "More detail: every note, whole diffs; a traceback for a bug."
+_NO_MORE = "A traceback for a bug; nothing else changes."
+_ANSWER = "Print the answer, and nothing beside it."
+
+# What the two do to commands that answer a question, by their modules.
+_ANSWERING = {
+    "explain": (_ANSWER, "Every generated line; a traceback for a bug."),
+    "log": (
+        "Print the table without notes.",
+        "The time of day, and every revision that is skipped; a traceback for a bug.",
+    ),
+    "completion": (_ANSWER, _NO_MORE),
+    "next_": (_ANSWER, _NO_MORE),
+    "ports": (_ANSWER, _NO_MORE),
+    "reach": (_ANSWER, _NO_MORE),
+    "schema": (_ANSWER, _NO_MORE),
+    "status": (_ANSWER, _NO_MORE),
+}
 _NAMES = ("folder", "inventory_name", "output_name", "format_", "color", "quiet", "verbose")
 
 # What commands that write take, too.
@@ -119,6 +129,13 @@ def _format(formats: Sequence[str]) -> Callable[[Callable[..., Any]], Callable[.
     return click.option("--format", "format_", type=kind, help=f"{about}.  [default: text]")
 
 
+def _loudness(quiet: str, verbose: str) -> list[Callable[..., Any]]:
+    return [
+        click.option("-q", "--quiet", "quiet", is_flag=True, default=None, help=quiet),
+        click.option("-v", "--verbose", "verbose", is_flag=True, default=None, help=verbose),
+    ]
+
+
 def global_options(
     body: Callable[..., R], formats: Sequence[str] = EVERY_FORMAT
 ) -> Callable[..., R]:
@@ -133,7 +150,9 @@ def global_options(
                 given[name] = value
         return body(*args, **options)
 
+    command = body.__module__.rpartition(".")[2]
     taken: list[Callable[..., Any]] = [*_BEFORE_FORMAT, _format(formats), *_AFTER_FORMAT]
+    taken += _loudness(*_ANSWERING.get(command, (_QUIET, _VERBOSE)))
     for option in reversed(taken):
         with_options = option(with_options)
     return with_options

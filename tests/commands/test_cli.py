@@ -539,3 +539,14 @@ projects:
     run = portgen("move", "one", "5010", "--yes")
     assert run.code == 1
     assert "one holds port 100.64.0.7:5010 already (inventory.yaml:7:34)" in run.err
+
+
+@pytest.mark.parametrize(
+    "command", ["log", "reach", "ports", "next", "explain", "schema", "status"]
+)
+def test_a_command_that_answers_does_not_promise_errors_only(
+    portgen: Callable[..., Any], command: str
+) -> None:
+    shown = portgen(command, "--help").out
+    assert "Print errors only" not in shown
+    assert "whole diffs" not in shown
