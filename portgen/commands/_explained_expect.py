@@ -94,7 +94,7 @@ def of_sentence(asked: Asked, expectation: Expectation) -> Facts:
     yield "holds", "yes, by the inventory; `portgen audit` asks the host" if found.holds else "no"
     for one, fault in zip(found.broken, stated_words.faults(found, at), strict=True):
         yield "", fault
-        yield "", reached_words.hint(one)
+        yield "", reached_words.hint(plan, one)
     target = stated.target(plan, expectation.to)
     host = None if target is None else plan.host(target.host)
     source = None if host is None else stated.source(plan, host, expectation.source)

@@ -11,11 +11,13 @@ from typing import NamedTuple
 
 from portgen.inventory import ranges
 from portgen.inventory.model import Protocol
-from portgen.inventory.ports import PortRange, Ports
+from portgen.inventory.ports import PortRange, Ports, brief, spelled
 from portgen.plan.free import Space
 from portgen.plan.ports import PRIVILEGED, TRANSPORTS, Endpoint, Transport
 from portgen.plan.routes import Route
 from portgen.plan.types import NGINX, Binding, Group, Host, KeyPath, Plan, Project, Service
+
+MOST_RESERVED = 8  # ranges of ports that a line names
 
 
 class Row(NamedTuple):
@@ -293,6 +295,21 @@ class Reserved(NamedTuple):
     project: str | None
     parts: tuple[PortRange, ...]
     key_path: KeyPath
+
+    @property
+    def ports(self) -> str:
+        """`22, 5010-5019`."""
+        return spelled(self.parts)
+
+    @property
+    def brief(self) -> str:
+        """The same, as far as a line has room."""
+        return brief(self.parts, MOST_RESERVED)
+
+    @property
+    def is_one(self) -> bool:
+        """Whether it is one port."""
+        return len(self.parts) == 1 and len(self.parts[0].ports) == 1
 
 
 def reserved(

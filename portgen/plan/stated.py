@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-import msgspec
-
 from portgen.plan import expecting, reaching, relays
 from portgen.plan.expectations import Expectation
 from portgen.plan.expecting import Broken
@@ -36,11 +34,11 @@ def of(plan: Plan, is_meant: Callable[[Expectation], bool]) -> list[Stated]:
     meant = tuple(one for one in plan.expectations if is_meant(one))
     if not meant:
         return []
-    narrowed = msgspec.structs.replace(plan, expectations=meant)
-    broken: dict[int, list[Broken]] = {id(one): [] for one in meant}
-    for one in expecting.broken(narrowed, narrowed.hosts):
-        broken[id(one.expectation)].append(one)
-    return [Stated(one, tuple(broken[id(one)])) for one in meant]
+    broken: dict[int, list[Broken]] = {}
+    # All of them are asked about: two may contradict each other.
+    for one in expecting.broken(plan, plan.hosts):
+        broken.setdefault(id(one.expectation), []).append(one)
+    return [Stated(one, tuple(broken.get(id(one), ()))) for one in meant]
 
 
 def of_service(plan: Plan, service: Service) -> list[Stated]:
@@ -89,8 +87,8 @@ def source(plan: Plan, host: Host, word: str) -> Source | None:
 
 def answers(plan: Plan, host: Host, found: Source) -> Iterator[Answer]:
     """Whether a source reaches each service of a host that is active and listens, as planned."""
-    doors = relays.doors_of(plan, host)
+    known = reaching.Answers(relays.doors_of(plan, host))
     for project in host.projects:
         for service in project.services:
             if service.status == "active" and service.ports:
-                yield reaching.answer(found, service, reaching.doors_of(doors, service))
+                yield known.of(found, service)

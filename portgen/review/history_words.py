@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from portgen.inventory.ports import brief
 from portgen.plan.registry import Reserved
 from portgen.problem import Location, counted, listed
 from portgen.review.tenures import WORK_TREE, Cause, Said, Tenure
@@ -16,7 +15,6 @@ HEAD = ("PORT", "HOLDER", "FROM", "TO", "HOW", "SUBJECT")
 NOBODY = "nobody"
 NOT_COMMITTED = "not committed"
 MOST_SKIPPED = 10  # revisions that a line names
-MOST_RESERVED = 8  # ranges of ports that a line names
 
 _CAME = {
     "assigned": "assigned",
@@ -113,12 +111,11 @@ def no_port_ever(service: str, port: str = "") -> str:
 def reserved(found: Reserved, place: Location) -> str:
     """Of ports that a host, or a project on it, reserves: `22 is reserved on box: nobody may take it`."""
     where = f"on {found.host}" if found.project is None else f"by {found.project} on {found.host}"
-    ports = f"{brief(found.parts, MOST_RESERVED)} "
-    if len(found.parts) == 1 and len(found.parts[0].ports) == 1:
+    if found.is_one:
         said = f"is reserved {where}: nobody may take it"
     else:
         said = f"are reserved {where}: nobody may take them"
-    return f"{ports}{said} ({place.file}:{place.line})"
+    return f"{found.brief} {said} ({place.file}:{place.line})"
 
 
 def skipped(

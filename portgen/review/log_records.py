@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from portgen.inventory.ports import spelled
 from portgen.plan.registry import Reserved
 from portgen.problem import Location
 from portgen.review import history_words, records
@@ -48,7 +47,7 @@ def record(
             {
                 "host": one.host,
                 "project": one.project,
-                "ports": spelled(one.parts),
+                "ports": one.ports,
                 "place": records.place(place),
             }
         )

@@ -46,6 +46,9 @@ def stands_for(host: Host, source: Source) -> str:
     """Whom a word means that is not a zone's name."""
     if source.unknown:
         return f"not known: {source.unknown}"
+    nobody = reached_words.nobody(host, source)
+    if nobody:
+        return f"nobody: {nobody}"
     if source.kind == "any":
         return "every address that is in no zone and no project's network"
     if source.kind == "host":
