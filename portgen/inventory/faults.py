@@ -63,7 +63,7 @@ def _struct_faults(kind: Any, value: Any, place: Place, at: int) -> Iterator[Fau
     for key, item in value.items():
         child = descend(place, (key,))
         if key in fields:
-            instead = hints.of_field(key, item)
+            instead = hints.of_field(key, item, name)
             for where, message, hint in faults(fields[key].type, item, child, shown(child)):
                 yield where, message, instead or hint
         else:

@@ -397,8 +397,10 @@ def one_item(value: Any, description: str | None = None) -> str:
     return f"write [{written}]"
 
 
-def of_field(key: str, value: object) -> str | None:
-    """What a value of one field may have been meant for, whatever its type says."""
+def of_field(key: str, value: object, kind: str) -> str | None:
+    """What a value of one field of `kind` may have been meant for, whatever the field's type says."""
+    if kind == "Expectation" and isinstance(value, list):
+        return "write a sentence for each"
     span = (
         re.fullmatch(r"([1-9][0-9]{0,4})-[1-9][0-9]{0,4}", value)
         if isinstance(value, str)
