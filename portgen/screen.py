@@ -329,6 +329,9 @@ def _of_command(message: str) -> str:
 # --- tables ---------------------------------------------------------------------------------------
 
 
+GAP = 2  # columns between those of a table
+
+
 def table(
     head: Sequence[str], rows: Sequence[Sequence[str]], style: Style, width: int | None = None
 ) -> Iterator[str]:
@@ -345,7 +348,7 @@ def table(
     lines = [[visible_line(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(head, *lines, strict=True)]
     if width is not None:
-        _narrow(widths, width - 2 * (len(widths) - 1))
+        _narrow(widths, width - GAP * (len(widths) - 1))
     yield strong(_aligned(head, widths), style)
     for line in lines:
         yield _aligned(line, widths)
@@ -364,4 +367,4 @@ def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
         if len(cell) > width:
             text = cell[: width - 1] + "…"
         parts.append(f"{text:{width}}")
-    return "  ".join(parts).rstrip()
+    return (" " * GAP).join(parts).rstrip()

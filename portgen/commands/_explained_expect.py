@@ -135,11 +135,17 @@ def _what(target: Target) -> str:
 
 def _decided(asked: Asked, target: Target) -> Iterator[tuple[str, str]]:
     """What decides it, of one service; of several `reach` says it."""
+    from portgen.plan import relays
     from portgen.review import reach_words
 
-    if len(target.services) != 1:
+    host = asked.plan.host(target.host)
+    if len(target.services) != 1 or host is None:
         return
+    (service,) = target.services
+    doors = relays.doors_of(asked.plan, host).get(service.name, [])
     name = "decided by"
-    for reason in reach_words.reasons(asked.plan, target.services[0], asked.source.at):
+    for reason in reach_words.reasons(
+        asked.plan, service, doors, asked.source.at, target.endpoints
+    ):
         yield name, reason
         name = ""

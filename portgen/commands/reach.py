@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import click
@@ -16,11 +17,13 @@ from portgen.settings import Settings, Style
 if TYPE_CHECKING:
     from portgen.inventory.source import Source as Inventory
     from portgen.plan.door import Door
+    from portgen.plan.ports import Endpoint
     from portgen.plan.reaching import Answer, Target
     from portgen.plan.types import Host, Plan, Service
     from portgen.plan.visitors import Source, Sources
 
 MOST = 3  # services that are named in a line
+MOST_PROJECTS = 8
 
 
 @click.command(
@@ -56,21 +59,26 @@ def command(settings: Settings, from_: str | None, to: str | None, live: bool) -
     the inventory and holds once that is installed; ufw refuses what no rule allows. With --live it
     follows from this host's firewall, sockets, containers and nginx files, and only root sees all
     of them.
+
+    Exits with 0 whatever the answer is, also for `no` and `not known`. To have answers checked,
+    write them as sentences of `expect`: `portgen lint` fails where one is not so.
     """
     source, planned = chain.plan(settings)
     target = None if to is None else _target(planned, to)
     hosts = _live(settings, planned, target) if live else _planned(planned)
     found = list(_answers(planned, hosts, from_, target))
     style = settings.style
+    endpoints = () if target is None else target.endpoints
     if style.format == "json":
         from portgen.review import reach_words
 
         answers = [(host.name, answer) for host, answers in found for answer in answers]
-        screen.data(reach_words.record(planned, answers, source.at, live=live))
+        made = reach_words.record(planned, answers, source.at, live=live, endpoints=endpoints)
+        screen.data(made)
     elif from_ is None and target is None:
         _print_matrix(planned, source, found, style)
     else:
-        _print_answers(planned, source, found, style)
+        _print_answers(planned, source, found, style, endpoints)
     return Exit.OK
 
 
@@ -115,7 +123,7 @@ def _target(planned: Plan, word: str) -> Target:
         return reaching.target(planned, word)
     except reaching.UnknownTargetError as error:
         hint = did_you_mean(word, error.known)
-        if hint is None and len(error.known) < 8:
+        if hint is None and 0 < len(error.known) < 8:
             hint = f"write {' or '.join(error.known)}"
         raise PortgenError(f"{word}: {error}", Exit.USAGE, hint=hint) from None
 
@@ -185,13 +193,8 @@ def _print_matrix(planned: Plan, source: Inventory, found: Sequence[Found], styl
             _print_lines(iter([f"no service of {host.name} listens"]), style)
             continue
         columns = _columns(answers)
-        heads = [names[0] for names in columns]
-        rows = []
-        services = list(dict.fromkeys(answer.service.name for answer in answers))
-        for place, name in enumerate(services):
-            rows.append((name, *(cells[place] for cells in columns.values())))
-        for line in screen.table(("SERVICE", *heads), rows, style, screen.width()):
-            click.echo(line, color=style.color)
+        services = tuple(dict.fromkeys(answer.service.name for answer in answers))
+        _print_table(services, columns, style)
         click.echo()
         _print_lines(_legend(host, answers, columns), style)
         click.echo()
@@ -203,7 +206,9 @@ Columns = dict[tuple[str, ...], tuple[str, ...]]  # sources by name, and their c
 
 
 def _columns(answers: Sequence[Answer]) -> Columns:
+    """Those with the same cells in one column; it is named after `any` where that is one of them."""
     from portgen.plan import reached_words
+    from portgen.plan.reach import ANY
 
     cells: dict[str, list[str]] = {}
     for answer in answers:
@@ -211,12 +216,47 @@ def _columns(answers: Sequence[Answer]) -> Columns:
     alike: dict[tuple[str, ...], list[str]] = {}
     for name, column in cells.items():
         alike.setdefault(tuple(column), []).append(name)
-    return {tuple(names): column for column, names in alike.items()}
+    columns: Columns = {}
+    for shared, names in alike.items():
+        names.sort(key=lambda name: name != ANY)
+        columns[tuple(names)] = shared
+    return columns
+
+
+def _print_table(services: tuple[str, ...], columns: Columns, style: Style) -> None:
+    """As many tables below each other as it takes to have each cell whole on this terminal."""
+    first = ("SERVICE", *services)
+    whole = [(names[0], *column) for names, column in columns.items()]
+    is_page = style.format == "markdown"
+    width = None if is_page else screen.width()
+    for number, some in enumerate(_fitting(first, whole, width)):
+        if number:
+            click.echo()
+        head, *rows = zip(first, *some, strict=True)
+        for line in screen.table(head, rows, style):
+            click.echo(line, color=style.color)
+
+
+def _fitting(
+    first: Sequence[str], columns: Iterable[Sequence[str]], width: int | None
+) -> list[list[Sequence[str]]]:
+    """The columns, those together that fit beside the first one; at least one of them."""
+    room = (width or sys.maxsize) - max(map(len, first))
+    found: list[list[Sequence[str]]] = [[]]
+    left = room
+    for column in columns:
+        wide = screen.GAP + max(map(len, column))
+        if found[-1] and wide > left:
+            found.append([])
+            left = room
+        found[-1].append(column)
+        left -= wide
+    return found
 
 
 def _legend(host: Host, answers: Sequence[Answer], columns: Columns) -> Iterator[str]:
     from portgen.plan import reached_words
-    from portgen.plan.reach import in_words
+    from portgen.plan.reach import ANY, in_words
 
     for names in columns:
         if len(names) > 1:
@@ -230,59 +270,111 @@ def _legend(host: Host, answers: Sequence[Answer], columns: Columns) -> Iterator
         why = reached_words.nobody(host, source)
         if why:
             yield f"nobody is in {source.name}: {why}"
-    yield "any is every address in no zone and no project's network"
+    on_the_host = _on_the_host(host)
+    if on_the_host:
+        verb = "is" if len(on_the_host) == 1 else "are"
+        yield f"{listed(on_the_host, MOST_PROJECTS)} {verb} the host itself"
+    yield f"host: {reached_words.HOST_GETS_IN}"
+    yield reached_words.strangers(ANY)
+
+
+def _on_the_host(host: Host) -> list[str]:
+    """The projects without a column: as sources they are the host, since no network of docker's is theirs."""
+    from portgen.plan.networks import hides_containers
+
+    found = []
+    for project in host.projects:
+        if project.network is None and not hides_containers(project):
+            found.append(project.name)
+    return [name for name in found if name not in host.zones]
 
 
 def _deciding(planned: Plan, source: Inventory, answers: Sequence[Answer]) -> Iterator[str]:
     """What decides at each service; those for which it is the same, together."""
     from portgen.review import reach_words
 
-    services = {answer.service.name: answer.service for answer in answers}
-    alike: dict[str, list[str]] = {}
-    for name, service in services.items():
-        text = " | ".join(reach_words.reasons(planned, service, source.at))
-        text = text.replace(f"/{name}/", "/.../")
-        alike.setdefault(text, []).append(name)
-    for text, names in alike.items():
-        yield f"{listed(names, MOST)}: {text}"
+    alike = _Alike()
+    for answer in {answer.service.name: answer for answer in answers}.values():
+        service = answer.service
+        lines = reach_words.reasons(planned, service, answer.asked, source.at)
+        alike.add((), service.name, service.name, lines)
+    for _, names, shared in alike.found():
+        yield f"{listed(names, MOST)}: {' | '.join(shared)}"
 
 
-def _print_lines(lines: Iterator[str], style: Style) -> None:
+class _Alike:
+    """What is to be said of several services together: each route of a service's own name is then `/.../`."""
+
+    def __init__(self) -> None:
+        self._names: dict[tuple[tuple[str, ...], tuple[str, ...]], list[str]] = {}
+        # As it is of the first of them.
+        self._first: dict[tuple[tuple[str, ...], tuple[str, ...]], list[str]] = {}
+
+    def add(self, about: tuple[str, ...], service: str, shown: str, lines: list[str]) -> None:
+        """Lines that are said of a service, which is named as `shown`."""
+        shared = tuple(line.replace(f"/{service}/", "/.../") for line in lines)
+        self._names.setdefault((about, shared), []).append(shown)
+        self._first.setdefault((about, shared), lines)
+
+    def found(self) -> Iterator[tuple[tuple[str, ...], list[str], Sequence[str]]]:
+        """What each is about, who they are, and the lines."""
+        for (about, shared), names in self._names.items():
+            yield about, names, shared if len(names) > 1 else self._first[about, shared]
+
+
+def _print_lines(lines: Iterable[str], style: Style) -> None:
     click.echo(screen.items(lines, style, with_code=True), nl=False, color=style.color)
 
 
 # --- single answers -------------------------------------------------------------------------------
 
 
-def _print_answers(planned: Plan, source: Inventory, found: Sequence[Found], style: Style) -> None:
+def _print_answers(
+    planned: Plan,
+    source: Inventory,
+    found: Sequence[Found],
+    style: Style,
+    endpoints: Sequence[Endpoint],
+) -> None:
     """An answer a line, those with the same one together, with the ways, or with what decides."""
     from portgen.plan import reached_words
-    from portgen.review import reach_words
 
-    alike: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
-    first: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}  # as the first of them has them
+    alike = _Alike()
+    kinds: dict[str, str] = {}
     for host, answers in found:
         on = f"{host.name}/" if len(planned.hosts) > 1 else ""
         for answer in answers:
-            name = answer.service.name
-            lines = [f"by {way}" for way in reached_words.ways(answer)]
-            lines += reached_words.missing(answer)
-            if answer.reached == "unknown":
-                lines.append(answer.source.unknown)
-            nobody = reached_words.nobody(host, answer.source)
-            if nobody:
-                lines.append(f"nobody is in {answer.source.name}: {nobody}")
-            lines += reach_words.reasons(planned, answer.service, source.at)
-            shared = tuple(line.replace(f"/{name}/", "/.../") for line in lines)
-            key = (answer.source.name, reached_words.said(answer), shared)
-            alike.setdefault(key, []).append(on + name)
-            first.setdefault(key, lines)
-    for number, (key, names) in enumerate(alike.items()):
-        source_name, said, shared = key
+            asker, service = answer.source, answer.service
+            kinds[asker.name] = asker.kind
+            lines = _lines(planned, source, host, answer, endpoints)
+            shown = on + reached_words.service_name(service, endpoints)
+            alike.add((asker.name, reached_words.said(answer)), service.name, shown, lines)
+    indent = "" if style.format == "markdown" else "  "
+    for number, ((asked_from, short), names, shared) in enumerate(alike.found()):
         if number:
             click.echo()
-        title = f"{source_name} -> {', '.join(names)}: {said}"
+        title = f"{asked_from} -> {', '.join(names)}: {short}"
         click.echo(screen.heading(title, style), color=style.color)
-        indent = "" if style.format == "markdown" else "  "
-        whole = first[key] if len(names) == 1 else shared
-        _print_lines((indent + line for line in whole), style)
+        _print_lines((indent + line for line in shared), style)
+    strangers = [name for name, kind in kinds.items() if kind == "any"]
+    if strangers:
+        click.echo()
+        _print_lines(map(reached_words.strangers, strangers), style)
+
+
+def _lines(
+    planned: Plan, source: Inventory, host: Host, answer: Answer, endpoints: Sequence[Endpoint]
+) -> list[str]:
+    """The ways of one answer, who is left out, and what decides it."""
+    from portgen.plan import reached_words
+    from portgen.review import reach_words
+
+    asker = answer.source
+    lines = [f"by {way}" for way in reached_words.ways(answer)]
+    lines += reached_words.missing(answer)
+    if answer.reached == "unknown":
+        lines.append(f"{asker.unknown}; {asker.remedy}")
+    nobody = reached_words.nobody(host, asker)
+    if nobody:
+        lines.append(f"nobody is in {asker.name}: {nobody}")
+    return [*lines, *reach_words.reasons_of(planned, answer, source.at, endpoints)]

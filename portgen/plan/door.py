@@ -22,12 +22,14 @@ BEYOND: tuple[Kind, ...] = (*ELSEWHERE, "containers")  # who is not the host its
 
 class Admission(NamedTuple):
     """Addresses that a door lets in. `kinds`: how they have to come. `interface`: by which one; None: by
-    any. `network`: only containers, or neighbours, of this Docker network; "" for all."""
+    any. `network`: only containers, or neighbours, of this Docker network; "" for all. `named`: they come
+    through a proxy that names them."""
 
     kinds: tuple[Kind, ...]
     addresses: Parts
     interface: str | None = None
     network: str = ""
+    named: bool = False
 
     def is_for(self, visitor: Visitor) -> bool:
         """Whether a visitor comes in this way."""
@@ -56,12 +58,12 @@ class Door(NamedTuple):
     sure: bool = True
     through: str = ""
 
-    def let_in(self, visitor: Visitor) -> list[range]:
-        """Those of a visitor's addresses that get through."""
+    def let_in(self, visitor: Visitor, *, named: bool = True) -> list[range]:
+        """Those of a visitor's addresses that get through. `named`: also those that a proxy names."""
         if visitor.family != self.family:
             return []
         found: list[range] = []
         for admission in self.admissions:
-            if admission.is_for(visitor):
+            if admission.is_for(visitor) and (named or not admission.named):
                 found += ranges.common(admission.addresses, visitor.addresses)
         return ranges.joined(found)

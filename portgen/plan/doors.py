@@ -380,7 +380,7 @@ def admitted_by_nginx(
             if named and by == family and has_clients:
                 yield one._replace(addresses=named)
     if comes:
-        yield Admission(ELSEWHERE, clients)
+        yield Admission(ELSEWHERE, clients, named=True)
 
 
 def own(family: int) -> Parts:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
-from portgen.plan import reaching, relays
+from portgen.plan import deciding, reaching, relays
+from portgen.plan.deciding import Obstacle
 from portgen.plan.door import Door
 from portgen.plan.expectations import Expectation
 from portgen.plan.ports import Endpoint
@@ -36,7 +37,8 @@ class Broken(NamedTuple):
     """A sentence that is not so, with all services at which it is so in the same way. `answers`: of the
     first of them. `place`: of the entry that decides it, None where a word means nothing; `together`: for
     each of them, not for the first one only. `known`: words that do mean something; `why`: what is wrong with
-    a word, or not known; which kind of nobody it is."""
+    a word, or not known; which kind of nobody it is. `obstacle`: what keeps the source out of the first of
+    the services, as planned."""
 
     kind: Kind
     expectation: Expectation
@@ -46,6 +48,7 @@ class Broken(NamedTuple):
     together: bool = True
     known: tuple[str, ...] = ()
     why: str = ""
+    obstacle: Obstacle | None = None
 
     @property
     def answer(self) -> Answer | None:
@@ -121,10 +124,10 @@ class _Host:
         self._plan = plan
         self._host = host
         self._sources = Sources(plan, host)
+        self._is_live = doors is not None
         self._doors = relays.doors_of(plan, host) if doors is None else doors
         self._answers = reaching.Answers(self._doors)
         self._known: dict[object, list[Broken]] = {}
-        self._decided: dict[tuple[str, tuple[Endpoint, ...]], KeyPath] = {}
 
     def broken(self, expectation: Expectation, target: Target) -> Iterator[Broken]:
         says = (expectation.source, target.word, expectation.reach, expectation.auth)
@@ -190,26 +193,22 @@ class _Host:
             why = answer.source.unknown
             return found._replace(kind="not-known", place=answer.source.key_path, why=why)
         if not expectation.reach and answer.reached != "no":
-            return found._replace(place=reaching.place_of(answer.doors[0], service))
+            return found._replace(place=self._lets_in_at(service, answer))
         if expectation.reach and answer.reached != "yes":
             nobody = reaching.nobody(self._host, answer.source)
             if nobody is not None:
                 return found._replace(kind="not-reached", place=nobody.place, why=nobody.kind)
-            place = self._decided_at(service, endpoints)
-            return found._replace(kind="not-reached", place=place)
+            every = self._answers.of(answer.source, service, endpoints)
+            obstacle = deciding.keeps_out(self._plan, answer, every, endpoints)
+            place = service.key_path if obstacle is None else obstacle.place
+            if obstacle is not None and self._is_live and not obstacle.unless:
+                obstacle = None  # it may be something else that does so on a host
+            return found._replace(kind="not-reached", place=place, obstacle=obstacle)
         return None
 
-    def _decided_at(self, service: Service, endpoints: tuple[Endpoint, ...]) -> KeyPath:
-        """The first of the places at which it is written who may reach a service, or some of its ports."""
-        key = (service.name, endpoints)
-        if key not in self._decided:
-            place = service.key_path
-            for reason in reaching.reasons(self._plan, service):
-                if reaching.is_about(reason, endpoints):
-                    place = reaching.decided_at(reason, service)
-                    break
-            self._decided[key] = place
-        return self._decided[key]
+    def _lets_in_at(self, service: Service, answer: Answer) -> KeyPath:
+        """Where the inventory lets a source in, at the first of the ways that it has."""
+        return deciding.lets_in_at(self._plan, service, answer.doors[0], answer.parts)
 
 
 class _Alike:

@@ -7,19 +7,22 @@ the inventory it does not know the line: `{line}` stands for it.
 from __future__ import annotations
 
 import ipaddress
+import shlex
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import islice
 
 from portgen.inventory import ranges
 from portgen.inventory.networks import parse_cidr
 from portgen.inventory.values import Refused
-from portgen.plan import expecting, reaching
+from portgen.plan import cause_words, expecting, reaching
+from portgen.plan.deciding import Reason
 from portgen.plan.door import Door
+from portgen.plan.expectations import Expectation
 from portgen.plan.expecting import Broken
-from portgen.plan.ports import Endpoint
-from portgen.plan.reach import in_words
+from portgen.plan.ports import Endpoint, interface_of, is_ipv6
+from portgen.plan.reach import ANY, in_words
 from portgen.plan.reaching import Answer, Part
-from portgen.plan.types import Host, Plan
+from portgen.plan.types import Host, Plan, Service
 from portgen.plan.visitors import NEIGHBOUR, Source
 from portgen.problem import did_you_mean, listed
 
@@ -66,7 +69,29 @@ def _ports(answer: Answer) -> str:
     every = {port.endpoint for port in answer.service.ports}
     if every <= reached.keys():
         return ""
-    return listed([endpoint.short for endpoint in reached], 3)
+    return listed([port_name(endpoint, answer.service) for endpoint in reached], 3)
+
+
+def port_name(endpoint: Endpoint, service: Service, port: Endpoint | None = None) -> str:
+    """`5000`, `53/udp`; `53/tcp` where the service has the same number by the other transport, too. `port`:
+    the service's port, where the endpoint is another one that leads to it."""
+    meant = (port or endpoint).everywhere
+    for other in service.ports:
+        theirs = other.endpoint.everywhere
+        if theirs.transport != meant.transport and theirs._replace(
+            transport=meant.transport
+        ).overlaps(meant):
+            return str(endpoint)
+    return endpoint.short
+
+
+def way_name(found: Reason) -> str:
+    """`port 53/udp`, `route /wiki/`, `port 5050 of front`; of a service with one port, `port`."""
+    ports = ", ".join(port_name(port, found.service) for port in found.way.ports)
+    name = f"port {ports}".strip()
+    if found.way.route is not None:
+        name = f"route {found.way.route.name}"
+    return f"{name} of {found.through}" if found.through else name
 
 
 def _way(door: Door) -> str:
@@ -81,7 +106,9 @@ def ways(answer: Answer) -> list[str]:
     which not each family comes, of those that get in, is named with its own."""
     families: dict[tuple[str, tuple[str, ...]], set[int]] = {}
     for door in answer.doors:
-        families.setdefault((_where(door), tuple(_notes(door))), set()).add(door.family)
+        families.setdefault((_where(door, answer.service), tuple(_notes(door))), set()).add(
+            door.family
+        )
     come = {part.visitor.family for part in answer.parts if part.reached != "no"}
     if answer.reached == "yes":  # also where only one of its families is let in
         come = {part.visitor.family for part in answer.parts}
@@ -101,18 +128,21 @@ def _notes(door: Door) -> Iterator[str]:
         yield "with a password"
 
 
-def _where(door: Door) -> str:
-    return f"{_place(door)} of {door.through}" if door.through else _place(door)
+def _where(door: Door, service: Service) -> str:
+    place = _place(door, service)
+    return f"{place} of {door.through}" if door.through else place
 
 
-def _place(door: Door) -> str:
+def _place(door: Door, service: Service) -> str:
+    if door.way == "route":
+        return f"the route {door.route} at port {door.endpoint.port}"
+    endpoint = door.endpoint
+    if door.way == "container" and not endpoint.address:
+        endpoint = endpoint.everywhere
+    name = port_name(endpoint, service, door.port)
     if door.way == "port":
-        return f"port {door.endpoint.short}"
-    if door.way == "container":
-        if not door.endpoint.address:
-            return f"its container's own port {door.endpoint.everywhere.short}"
-        return f"its container's own {door.endpoint.short}"
-    return f"the route {door.route} at port {door.endpoint.port}"
+        return f"port {name}"
+    return f"its container's own {name}" if endpoint.address else f"its container's own port {name}"
 
 
 def missing(answer: Answer) -> Iterator[str]:
@@ -182,6 +212,23 @@ def count_networks(parts: Iterable[range]) -> int:
     return found
 
 
+def service_name(service: Service, endpoints: Sequence[Endpoint]) -> str:
+    """`git`; of some of its ports `git:8022`, `dns:53/udp`."""
+    ports = [one.everywhere for one in endpoints]
+    names = dict.fromkeys(
+        str(one.port) if len(set(ports)) > 1 else port_name(one, service) for one in ports
+    )
+    return f"{service.name}:{', '.join(names)}" if names else service.name
+
+
+def strangers(word: str) -> str:
+    """Who is meant by `any`, or by all of a family."""
+    if word == ANY:
+        return "any is every address in no zone and no project's network"
+    family = _BY_FAMILY[6 if is_ipv6(word) else 4]
+    return f"{word} is anybody by {family} who is in no zone and in no project's network"
+
+
 def nobody(host: Host, source: Source) -> str:
     """Why nobody is in a source; "" where somebody is, or may be."""
     found = reaching.nobody(host, source)
@@ -230,12 +277,35 @@ def _instead(found: Broken) -> str:
         return f", and it {verb} reach {_each(found)} ({line})"
     if found.kind == "reached":
         return f", and it {verb}{_partly_in(answer)}: {_by(answer)} ({line})"
+    return _not_reached(found, answer, which, line)
+
+
+def _not_reached(found: Broken, answer: Answer, which: str, line: str) -> str:
+    because = _because(found)
     if answer.reached == "some":
-        only = "; ".join(missing(answer))
+        only = "; ".join([*missing(answer), *filter(None, [because.removeprefix(": ")])])
         example = f", such as {found.services[0].name}" if len(found.services) > 1 else ""
         return f", and it does{which} in part only{example}: {only} ({line})"
-    because = ": `ipv6: false`" if found.why == "ipv6" else ""
+    if found.why == "ipv6":
+        because = ": `ipv6: false`"
+    unless = found.obstacle.unless if found.obstacle is not None else ""
+    said = {"password": "it gets in with a password only", "unsure": "that is not sure"}
+    if unless and not which:
+        return f", and {said[unless]}{because} ({line})"
     return f", and it does not{which}{because} ({line})"
+
+
+def _because(found: Broken) -> str:
+    """What keeps it out of the first service; of several with the same place, without a way's name."""
+    if found.obstacle is None:
+        return ""
+    reason = found.obstacle.reason
+    (cause,) = reason.causes
+    said = cause_words.said(cause).removeprefix("the route's own ")
+    is_alone = len(found.services) == 1 or not found.together
+    if cause.kind == "status" or not is_alone:
+        return f": {said}"
+    return f": {way_name(reason)}: {said}"
 
 
 def _each(found: Broken) -> str:
@@ -276,15 +346,45 @@ def hint(plan: Plan, found: Broken) -> str | None:
     if found.kind == "unknown-source":
         close = source_hint(plan, one.source, found.known)
         return close or "write what `allow` takes, `host`, or `neighbour of PROJECT`"
-    if found.kind == "not-reached" and found.why == "ipv6":
-        return "take the sentence back, or write `reach: false`"
+    if found.kind == "not-reached":
+        return _how_to_let_in(found)
+    if found.answer is None:
+        return _HINTS[found.kind]
+    if found.kind == "not-known":
+        return found.answer.source.remedy
+    if found.kind == "reached" and is_host_only(found.answer):
+        return f"{HOST_GETS_IN}, which nothing narrows: take the sentence back"
+    if found.kind == "reached" and found.answer.surely == "no":
+        return f"narrow what may let it in, or take the sentence back; {_shown_by(one)} why it may"
     return _HINTS[found.kind]
+
+
+def _how_to_let_in(found: Broken) -> str:
+    if found.why == "ipv6":
+        return "take the sentence back, or write `reach: false`"
+    one = found.expectation
+    unless = "" if found.obstacle is None else found.obstacle.unless
+    if unless == "password":
+        return "leave out `auth: true`, or let it in without a password"
+    if found.obstacle is not None and found.obstacle.cause.kind == "status":
+        return "make it active, or take the sentence back"
+    return f"let it in, or take the sentence back; {_shown_by(one)} each way"
+
+
+def _shown_by(one: Expectation) -> str:
+    return f"`portgen reach --from {shlex.quote(one.source)} --to {shlex.quote(one.to)}` shows"
+
+
+HOST_GETS_IN = "the host itself always gets in by loopback"
+
+
+def is_host_only(answer: Answer) -> bool:
+    """Whether it is the host itself, and nobody else, that gets in."""
+    return {part.visitor.kind for part in answer.parts if part.let_in} == {"host"}
 
 
 _HINTS = {
     "reached": "narrow what lets it in, or take the sentence back",
-    "not-reached": "let it in, or take the sentence back",
-    "not-known": "write what is not known, such as the network's `subnet`",
     "nothing": "take the sentence back, or write `reach: false`",
     "nobody": "a sentence about nobody protects nothing: name somebody, or take it back",
     "contradiction": "take one of the two back",
@@ -296,6 +396,10 @@ def source_hint(plan: Plan, word: str, known: Collection[str]) -> str | None:
     hosts = [host.name for host in plan.hosts if word in host.zones]
     if hosts:
         return f"the zone {word} is on {listed(hosts, MOST)}: write what it is there"
+    for host in plan.hosts:
+        for zone, members in host.zones.items():
+            if word in map(interface_of, members):
+                return f"{word} is an interface of the zone {zone}: write {zone}"
     project = word.removeprefix(NEIGHBOUR)
     for one in plan.projects:
         if one.name == project:

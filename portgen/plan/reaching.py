@@ -7,16 +7,15 @@ Pure. A service that is planned or retired, or listens nowhere, reaches nobody.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple, TypeVar
 
 from portgen.inventory import ranges
-from portgen.plan import relays, why
+from portgen.plan import relays
 from portgen.plan.door import Door
 from portgen.plan.ports import Endpoint, interface_of, is_ipv6
 from portgen.plan.types import Host, KeyPath, Plan, Service
 from portgen.plan.visitors import Source, Sources, Visitor
-from portgen.plan.why import Cause
 
 Reached = Literal["yes", "some", "no", "unknown"]
 
@@ -40,7 +39,7 @@ class Part(NamedTuple):
 class Answer(NamedTuple):
     """Whether a source reaches a service. `yes`: each of its addresses does, by each family that it has;
     `some`: not each; `unknown`: its addresses are not known. `surely`: the same by those doors only by which
-    all get in whom they let in. `doors`: by which some get in."""
+    all get in whom they let in. `doors`: by which some get in; `asked`: all that were asked about."""
 
     source: Source
     service: Service
@@ -48,6 +47,7 @@ class Answer(NamedTuple):
     reached: Reached
     surely: Reached
     doors: tuple[Door, ...] = ()
+    asked: tuple[Door, ...] = ()
 
 
 class Target(NamedTuple):
@@ -113,9 +113,9 @@ class Answers:
     ) -> Answer:
         """Whether a source reaches a service, or some of its ports. `with_password`: whether a route counts
         that asks for one. `surely`: only doors count by which all get in whom they let in."""
-        if source.unknown and service.status == "active":
-            return Answer(source, service, (), "unknown", "unknown")
         meant = self._meant_by(service, tuple(endpoints), with_password, surely)
+        if source.unknown and service.status == "active":
+            return Answer(source, service, (), "unknown", "unknown", (), meant.doors)
         key = (source.name, meant.alike)
         if key not in self._outlines:
             self._outlines[key] = self._outlined(source, meant)
@@ -126,7 +126,7 @@ class Answers:
             parts.append(Part(visitor, let_in, tuple(meant.doors[i] for i in by), part_reached))
             used.update(by)
         by_doors = tuple(meant.doors[i] for i in sorted(used))
-        answer = Answer(source, service, tuple(parts), reached, reached, by_doors)
+        answer = Answer(source, service, tuple(parts), reached, reached, by_doors, meant.doors)
         if surely or all(door.sure for door in by_doors):
             return answer
         by_sure_doors = self.of(
@@ -289,8 +289,7 @@ class Targets:
             return self._project(word)
         match = _SERVICE.fullmatch(word)
         if match is None:
-            why = "write SERVICE, SERVICE:PORT, HOST/SERVICE or `project NAME`"
-            raise UnknownTargetError(word, why)
+            raise self._unreadable(word)
         found = []
         for service in self._services.get(match["name"], ()):
             if match["host"] in (None, service.host):
@@ -304,6 +303,18 @@ class Targets:
         if match["port"] is None:
             return Target(word, service.host, (service,))
         return Target(word, service.host, (service,), _endpoints(word, service, match))
+
+    def _unreadable(self, word: str) -> UnknownTargetError:
+        """A word of another form. Where it begins with a service, the ports of that are meant."""
+        place, _, port = word.partition(":")
+        known: list[str] = []
+        for service in self._services.get(place.rpartition("/")[2], ()):
+            named = [one for one in service.ports if one.name == port]
+            known += [f"{place}:{one.endpoint.everywhere.short}" for one in named or service.ports]
+        why = "write SERVICE, SERVICE:PORT, HOST/SERVICE or `project NAME`"
+        if known:
+            why = "a port is a number, such as 5000 or 53/udp"
+        return UnknownTargetError(word, why, list(dict.fromkeys(known)))
 
     def _unknown(self, word: str, name: str) -> UnknownTargetError:
         if name in self._projects:
@@ -341,61 +352,7 @@ def _endpoints(word: str, service: Service, match: re.Match[str]) -> tuple[Endpo
     return tuple(held)
 
 
-# --- what decides it ------------------------------------------------------------------------------
-
-
-class Reason(NamedTuple):
-    """What decides who comes by one way: the ports of a service that are alike, or a route."""
-
-    way: why.Way
-    causes: tuple[Cause, ...]
-
-
-# What stands in the way of somebody, or lets him in, where an `allow` does not say it.
-_DECIDING = ("bind", "loopback", "closed", "policy", "unguarded", "password", "no-nginx")
-
-
-def reasons(plan: Plan, service: Service) -> Iterator[Reason]:
-    """What decides, way by way. Of a service that is not active that is its status alone."""
-    for way in why.of_service(plan, service):
-        causes = [cause for cause in way.causes if cause.kind == "status"]
-        if not causes:
-            allows = [cause for cause in way.causes if cause.kind in ("allow", "no-allow")]
-            others = [cause for cause in way.causes if cause.kind in _DECIDING]
-            causes = [*allows, *others]
-        yield Reason(way, tuple(causes))
-
-
-def decided_at(reason: Reason, service: Service) -> KeyPath:
-    """The place in the inventory at which a reason is written; without one, the port's entry or the
-    service's."""
-    for cause in reason.causes:
-        if cause.key_path is not None:
-            return cause.key_path
-    for port in service.ports:
-        if port.endpoint in reason.way.ports:
-            return port.key_path
-    return service.key_path
-
-
-def is_about(reason: Reason, endpoints: Sequence[Endpoint]) -> bool:
-    """Whether a reason is about one of these ports of its service; where there are none, about any."""
-    ports = reason.way.ports
-    if reason.way.route is not None:
-        ports = (reason.way.route.port.endpoint,)
-    if not endpoints or not ports:
-        return True
-    return any(port.overlaps(endpoint) for port in ports for endpoint in endpoints)
-
-
-def place_of(door: Door, service: Service) -> KeyPath:
-    """The place in the inventory that says who may come by a door of a service; of a port without an
-    `allow`, the port's own."""
-    for port in service.ports:
-        is_its = door.way == "port" and not door.through and port.endpoint == door.port
-        if is_its and not port.allow and port.allow_is_default:
-            return port.key_path
-    return door.key_path
+# --- nobody ------------------------------------------------------------------------------------------
 
 
 class Nobody(NamedTuple):

@@ -51,13 +51,14 @@ class Visitor(NamedTuple):
 
 class Source(NamedTuple):
     """What a word stands for. `unknown`: why nobody can say which addresses that is; "" where it is known.
-    `key_path`: where the inventory says it."""
+    `key_path`: where the inventory says it. `remedy`: what to write, so that it is known."""
 
     name: str
     kind: Literal["zone", "any", "project", "neighbour", "host", "cidr"]
     visitors: tuple[Visitor, ...]
     unknown: str = ""
     key_path: KeyPath | None = None
+    remedy: str = ""
 
 
 class UnknownSourceError(Exception):
@@ -134,8 +135,10 @@ class Sources:
         return Source(word, "cidr", tuple(self._of_cidr(cidr)))
 
     def _words(self) -> list[str]:
+        """Words of which it is known whom they stand for."""
         here = [name for name, project in self._projects.items() if project.host == self._host.name]
-        return [*self._host.zones, ANY, *here, HOST, *(NEIGHBOUR + name for name in here)]
+        words = [*here, HOST, *(NEIGHBOUR + name for name in here)]
+        return [*self._host.zones, ANY, *(word for word in words if not self.named(word).unknown)]
 
     def _of_zone(self, members: Sequence[str]) -> Iterator[Visitor]:
         """The visitors of a zone: each of its networks, and whoever comes by one of its interfaces, with an
@@ -202,12 +205,14 @@ class Sources:
         if network is None:
             if hides_containers(project):
                 why = f"{project.name} has no network: docker chooses its containers' addresses"
-                return Source(project.name, "project", (), why, project.key_path)
+                remedy = f"give {project.name} a `network` with a `subnet`"
+                return Source(project.name, "project", (), why, project.key_path, remedy)
             visitors = tuple(self._of_host())
             return Source(project.name, "project", visitors, key_path=project.key_path)
         if network.pool is None:
             why = f"the subnet of the network {network.name} is not known"
-            return Source(project.name, "project", (), why, network.key_path)
+            remedy = f"write the `subnet` of the network {network.name}"
+            return Source(project.name, "project", (), why, network.key_path, remedy)
         found: list[Visitor] = []
         for subnet in network.subnets:
             found += self._of_network(subnet)
@@ -222,7 +227,8 @@ class Sources:
         own = outward(other)
         if not own:
             why = f"no address of the host {other.name} is known, from which its containers come"
-            return Source(project.name, "project", (), why, other.key_path)
+            remedy = f"write `addresses` of the host {other.name}"
+            return Source(project.name, "project", (), why, other.key_path, remedy)
         if project.network is not None and project.network.subnet6 is not None:
             own.append(str(project.network.subnet6))
         found: list[Visitor] = []
@@ -234,13 +240,20 @@ class Sources:
         network = network_of(project)
         if network is None:
             why = f"{project.name} has no containers in a network"
-            return Source(word, "neighbour", (), why, project.key_path)
+            return Source(word, "neighbour", (), why, project.key_path, self._with_containers())
         visitors = []
         for family in self._families:
             visitor = self._strangers(family)
             visitors.append(visitor._replace(kind="neighbour", network=network))
         place = project.key_path if project.network is None else project.network.key_path
         return Source(word, "neighbour", tuple(visitors), key_path=place)
+
+    def _with_containers(self) -> str:
+        """Which projects of the host have neighbours."""
+        for project in self._host.projects:
+            if network_of(project) is not None:
+                return f"name a project that has some, such as `{NEIGHBOUR}{project.name}`"
+        return f"no project of {self._host.name} has some, so nobody is such a neighbour"
 
     def _strangers(self, family: int) -> Visitor:
         """Addresses in no zone, no project's network and no link of the host."""

@@ -37,6 +37,14 @@ Kind = Literal[
     "past-allow",  # a route for whom the port's own `allow` leaves out
     "no-nginx",  # a route on a host without nginx
     "route",  # why there is a route at all
+    # What `deciding` adds:
+    "refused",  # ufw refuses what no rule allows
+    "proxies",  # proxies in front of nginx, which may name visitors
+    "undecided",  # raw directives that decide, of which nobody here knows whom they let in
+    "own-server",  # a server of the team's own, of which nobody here knows where it is
+    "by-ufw",  # what ufw's own rules let in
+    "leads-here",  # a forwarder that leads to the service; `of` says which
+    "may-lead-here",  # one of which that is not sure
 ]
 
 

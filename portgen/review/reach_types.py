@@ -26,8 +26,9 @@ class ReachPart(TypedDict):
 
 class ReachWay(TypedDict):
     """One way in: the host's port, the container's own, or a route at nginx's port. `place`: of the entry
-    that says who may come. `sure`: false where a rule of a live host asks for what can't be
-    answered, such as a limit."""
+    that says who may come. `sure`: false where nginx, or a rule of a live host, asks for what can't be
+    answered, such as a limit. `through`: the forwarder that leads on to the service, where it is the way of
+    that one; of another host `HOST/SERVICE`."""
 
     way: Literal["port", "container", "route"]
     family: int
@@ -38,6 +39,7 @@ class ReachWay(TypedDict):
     route: str | None
     password: bool
     sure: bool
+    through: str | None
     place: Place
 
 

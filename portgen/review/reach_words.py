@@ -5,17 +5,19 @@ In: the answers of `plan.reaching`. Out: clauses; plain values, of the types in 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from portgen.plan import reached_words, reaching
-from portgen.plan.reaching import Answer, Reason
+from portgen.plan import deciding, reached_words, reaching
+from portgen.plan.deciding import Reason
+from portgen.plan.reaching import Answer
 from portgen.plan.types import Plan, Service
 from portgen.review import records
 from portgen.review.why_words import At, clause
 
 if TYPE_CHECKING:
     from portgen.plan.door import Door
+    from portgen.plan.ports import Endpoint
     from portgen.review.change_types import Place
     from portgen.review.plan_types import ReachedBy
     from portgen.review.reach_types import Asked, Reach, ReachPart, ReachReason, ReachWay
@@ -27,24 +29,37 @@ MOST_NETWORKS = 20  # of a part, in JSON
 def reason(found: Reason, at: At) -> str:
     """`port 5432: no `allow`; it listens on 127.0.0.1 only`."""
     said = "; ".join(clause(cause, at) for cause in found.causes)
-    if found.way.route is None and found.causes and found.causes[0].kind == "status":
+    is_status = bool(found.causes) and found.causes[0].kind == "status"
+    if found.way.route is None and is_status and not found.through:
         return said
-    return f"{way_name(found)}: {said}"
+    return f"{reached_words.way_name(found)}: {said}"
 
 
-def way_name(found: Reason) -> str:
-    """`port 53/udp`, `route /wiki/`; of a service with one port, `port`."""
-    if found.way.route is not None:
-        return f"route {found.way.route.name}"
-    return " ".join(["port", ", ".join(port.short for port in found.way.ports)]).strip()
-
-
-def reasons(plan: Plan, service: Service, at: At) -> list[str]:
-    """What decides, way by way."""
+def reasons(
+    plan: Plan,
+    service: Service,
+    doors: Sequence[Door],
+    at: At,
+    endpoints: Sequence[Endpoint] = (),
+) -> list[str]:
+    """What decides, way by way. `doors`: those of the service. `endpoints`: of some of its ports only."""
     if not service.ports and service.status == "active":
         place = at(service.key_path)
         return [f"it listens nowhere ({place.file}:{place.line})"]
-    return list(dict.fromkeys(reason(found, at) for found in reaching.reasons(plan, service)))
+    found = deciding.reasons(plan, service, doors, endpoints)
+    return list(dict.fromkeys(reason(one, at) for one in found))
+
+
+def reasons_of(plan: Plan, answer: Answer, at: At, endpoints: Sequence[Endpoint] = ()) -> list[str]:
+    """What decides one answer: of the host itself, that it is the host."""
+    if _is_host(answer):
+        return [reached_words.HOST_GETS_IN]
+    return reasons(plan, answer.service, answer.asked, at, endpoints)
+
+
+def _is_host(answer: Answer) -> bool:
+    """Whether all who were asked about, and get in, are the host itself."""
+    return answer.reached == "yes" and reached_words.is_host_only(answer)
 
 
 # --- JSON -----------------------------------------------------------------------------------------
@@ -59,9 +74,16 @@ def sources(plan: Plan, service: Service) -> list[ReachedBy]:
     return found
 
 
-def record(plan: Plan, answers: Iterable[tuple[str, Answer]], at: At, *, live: bool) -> Reach:
-    """What `reach` prints: each answer, with its host."""
-    once = _Once(plan, at)
+def record(
+    plan: Plan,
+    answers: Iterable[tuple[str, Answer]],
+    at: At,
+    *,
+    live: bool,
+    endpoints: Sequence[Endpoint] = (),
+) -> Reach:
+    """What `reach` prints: each answer, with its host. `endpoints`: about which ports; none: all of them."""
+    once = _Once(plan, at, endpoints)
     found: list[Asked] = []
     for host, answer in answers:
         service = answer.service
@@ -77,7 +99,7 @@ def record(plan: Plan, answers: Iterable[tuple[str, Answer]], at: At, *, live: b
                 "unknown": answer.source.unknown or None,
                 "parts": [once.part(part) for part in answer.parts],
                 "ways": [once.way(door, service) for door in answer.doors],
-                "reasons": once.reasons(host, service),
+                "reasons": once.reasons(host, answer),
             }
         )
     return {"live": live, "answers": found}
@@ -86,9 +108,10 @@ def record(plan: Plan, answers: Iterable[tuple[str, Answer]], at: At, *, live: b
 class _Once:
     """Parts, ways and reasons that many answers share, each made once."""
 
-    def __init__(self, plan: Plan, at: At) -> None:
+    def __init__(self, plan: Plan, at: At, endpoints: Sequence[Endpoint]) -> None:
         self._plan = plan
         self._at = at
+        self._endpoints = endpoints
         # With what they are made of, which so keeps its identity.
         self._parts: dict[tuple[int, int], tuple[reaching.Part, ReachPart]] = {}
         self._ways: dict[int, tuple[Door, ReachWay]] = {}
@@ -102,15 +125,24 @@ class _Once:
 
     def way(self, door: Door, service: Service) -> ReachWay:
         if id(door) not in self._ways:
-            place = records.place(self._at(reaching.place_of(door, service)))
+            place = records.place(self._at(deciding.lets_in_at(self._plan, service, door)))
             self._ways[id(door)] = door, _way(door, place)
         return self._ways[id(door)][1]
 
-    def reasons(self, host: str, service: Service) -> list[ReachReason]:
+    def reasons(self, host: str, answer: Answer) -> list[ReachReason]:
+        service = answer.service
+        if _is_host(answer):
+            place = records.place(self._at(service.key_path))
+            return [{"text": reached_words.HOST_GETS_IN, "place": place}]
         key = (host, service.name)
         if key not in self._reasons:
-            self._reasons[key] = list(_reasons(self._plan, service, self._at))
+            self._reasons[key] = list(self._made(answer))
         return self._reasons[key]
+
+    def _made(self, answer: Answer) -> Iterator[ReachReason]:
+        for found in deciding.reasons(self._plan, answer.service, answer.asked, self._endpoints):
+            place = self._at(deciding.decided_at(found))
+            yield {"text": reason(found, self._at), "place": records.place(place)}
 
 
 def _part(part: reaching.Part) -> ReachPart:
@@ -138,11 +170,6 @@ def _way(door: Door, place: Place) -> ReachWay:
         "route": door.route or None,
         "password": door.password,
         "sure": door.sure,
+        "through": door.through or None,
         "place": place,
     }
-
-
-def _reasons(plan: Plan, service: Service, at: At) -> Iterator[ReachReason]:
-    for found in reaching.reasons(plan, service):
-        place = reaching.decided_at(found, service)
-        yield {"text": reason(found, at), "place": records.place(at(place))}

@@ -67,7 +67,7 @@ def test_the_line_of_a_port_without_an_allow_is_its_own() -> None:
     message = only("from: host, to: 'many:5004', reach: false").message
     assert message.endswith(f"by port 5004 (line {line_of('- {port: 5004}')})")
     message = only("from: any, to: 'many:5004', reach: true").message
-    assert message.endswith(f"and it does not (line {line_of('- {port: 5004}')})")
+    assert message.endswith(f"not: port 5004: no `allow` (line {line_of('- {port: 5004}')})")
 
 
 def test_a_zone_of_another_host_is_named_with_its_host() -> None:
