@@ -51,7 +51,7 @@ def _finding(one: Broken) -> Finding:
         said,
         one.expectation.key_path,
         service=names[0],
-        declared=reached_words.sentence(one),
+        declared=reached_words.sentence(one.expectation),
         found="" if one.answer is None else reached_words.short(one.answer),
         also=names[1:],
     )

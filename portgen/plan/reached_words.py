@@ -238,9 +238,8 @@ def nobody(host: Host, source: Source) -> str:
 # --- sentences of `expect` ------------------------------------------------------------------------
 
 
-def sentence(found: Broken) -> str:
+def sentence(one: Expectation) -> str:
     """What `expect` says: `any does not reach postgresql`."""
-    one = found.expectation
     verb = "reaches" if one.reach else "does not reach"
     password = " without a password" if one.auth else ""
     return f"{in_words(one.source)} {verb} {one.to}{password}"
@@ -255,7 +254,7 @@ def message(found: Broken) -> str:
         return f"`from: {one.source}` stands for nobody here"
     if found.kind == "nobody":
         return f"nobody is in {one.source}: {_NOBODY[found.why]} ({{line}})"
-    start = f"`expect` says that {sentence(found)}"
+    start = f"`expect` says that {sentence(found.expectation)}"
     if found.kind == "nothing":
         return f"{start}, and that listens nowhere"
     if found.kind == "contradiction":

@@ -10,7 +10,6 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from portgen.plan import reached_words, reaching
-from portgen.plan.expecting import Broken
 from portgen.plan.facts import Key
 from portgen.plan.ports import Endpoint
 from portgen.plan.visitors import Sources, UnknownSourceError
@@ -187,4 +186,4 @@ def headline(changed: Iterable[SentenceChange]) -> str:
 
 
 def _text(one: Expectation | None) -> str:
-    return "" if one is None else reached_words.sentence(Broken("nothing", one))
+    return "" if one is None else reached_words.sentence(one)

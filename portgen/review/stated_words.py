@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from portgen.plan import reached_words
-from portgen.plan.expecting import Broken
 from portgen.plan.reach import in_words
 from portgen.plan.stated import Stated
 from portgen.plan.types import Host, Project
@@ -21,7 +20,7 @@ MOST = 8  # networks or services in a clause
 
 def sentence(stated: Stated) -> str:
     """`any does not reach postgresql`."""
-    return reached_words.sentence(Broken("reached", stated.expectation))
+    return reached_words.sentence(stated.expectation)
 
 
 def verdict(stated: Stated, at: At) -> str:

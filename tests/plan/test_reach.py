@@ -198,7 +198,7 @@ def test_every_page_and_command_says_it_in_the_plan_s_words(
         (explained,) = json.loads(portgen("explain", name, "--format", "json").out)["services"]
         assert explained["reach"] == reach
         said = portgen("explain", name).out
-        assert f"  reach       {reach}: " in said or f"later {reach}: " in said or reach == "-"
+        assert f"  open to     {reach}: " in said or f"later {reach}: " in said or reach == "-"
         assert f'"{reach}"' in page[name]
     assert '["route"]' in page["forwarded"]
     assert "a route goes through nginx, which is open to anyone." in guide.replace("\n", " ")
