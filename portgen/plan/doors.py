@@ -26,6 +26,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from portgen.formats import nginx
 from portgen.formats.filtering import addresses, everyone
 from portgen.inventory import ranges
 from portgen.plan import facts, of_plan
@@ -77,6 +78,8 @@ def of(host: Host) -> dict[str, list[Door]]:
         for route in service.routes:
             if host.server is not None:
                 own += _of_route(route, host.server, openings, programs)
+    for door in list(_subrequests(host, found)):
+        found[door.service].append(door)
     return found
 
 
@@ -179,12 +182,15 @@ def _let_in_by_ufw(service: Service, port: PlannedPort) -> Iterator[Door]:
     """What comes to a program of the host by a rule of ufw's package. Whether one gets it depends on what it
     asks the kernel for, and of a DHCP client on who sends it."""
     endpoint = port.endpoint
-    if endpoint.transport != "udp" or (service.via == "docker" and service.to is None):
+    if endpoint.transport != "udp":
         return
+    is_published = service.via == "docker" and service.to is None
     for address, family in _listening(service, port):
         for number, (to, source) in LET_IN[family].items():
-            # A program at one address gets no datagrams to a group.
+            # A program at one address gets no datagrams to a group, and docker's program joins none.
             is_met = not to or address in (EVERYWHERE, EVERYWHERE6)
+            if is_published and (to or family == 4):
+                continue
             if number not in endpoint.ports or is_loopback(address) or not is_met:
                 continue
             yield Door(
@@ -268,7 +274,8 @@ def meanings(route: facts.Route) -> Iterator[Meaning]:
     """Who may use it, as nginx has it: those of one meaning, or of another."""
     clients = () if "all" in route.clients else route.clients
     password, sure = route.auth_file is not None, not route.undecided
-    if "include" in route.undecided:  # it may say anything
+    # A file may say anything, and a visitor may call himself what a proxy may.
+    if not {"include", "set_real_ip_from"}.isdisjoint(route.undecided):
         yield Meaning((), password=False, sure=False)
     elif not route.either or not (clients or route.closed):
         if not route.closed:
@@ -356,6 +363,39 @@ def _by_nginx(
             password=meant.password,
             sure=meant.sure,
         )
+
+
+# nginx asks for another location itself, and does not ask there who may come.
+# Source: ngx_http_core_access_phase() lets every subrequest pass.
+_SUBREQUESTS = ("add_after_body", "add_before_body", "auth_request", "mirror", "post_action")
+
+
+def _subrequests(host: Host, known: Mapping[str, Sequence[Door]]) -> Iterator[Door]:
+    """Who gets to a route by a raw directive of another one, which makes nginx ask for it."""
+    for route in host.routes:
+        for path in _asked_for(route):
+            for other in host.routes:
+                is_there = path == "" or path.startswith(other.path)
+                if other is route or other.host != route.host or not is_there:
+                    continue
+                for door in known[route.service]:
+                    if door.route == route.name and not door.through:
+                        yield door._replace(
+                            service=other.service,
+                            port=other.port.endpoint,
+                            sure=False,
+                            through=route.service,
+                        )
+
+
+def _asked_for(route: Route) -> Iterator[str]:
+    """The paths that a route's raw directives make nginx ask for; "": a page may name any."""
+    for directive in route.extra:
+        for node in nginx.parse(directive):
+            if node.name in _SUBREQUESTS and len(node.words) == 2:
+                yield node.words[1]
+            elif node.words[:2] == ("ssi", "on"):
+                yield ""
 
 
 def admitted_by_nginx(

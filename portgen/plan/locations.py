@@ -37,26 +37,27 @@ INHERITED = frozenset({
 })  # fmt: skip
 # Who gets through they decide by what nobody here can answer.
 _DECIDING = frozenset({
-    "access_by_lua_block",
-    "access_by_lua_file",
     "allow",
-    "auth_basic",
-    "auth_digest",
-    "auth_jwt",
-    "auth_pam",
-    "auth_request",
     "deny",
     "if",
     "include",
     "internal",
-    "js_access",
     "limit_except",
-    "perl",
     "return",
     "rewrite",
     "set_real_ip_from",
     "try_files",
 })  # fmt: skip
+# So do the modules whose directives begin so.
+_DECIDING_MODULES = (
+    "access_by_",
+    "auth_",
+    "content_by_",
+    "js_",
+    "modsecurity",
+    "perl",
+    "rewrite_by_",
+)
 _READ_TIMEOUT = 60  # seconds: nginx's own
 _PASS = re.compile(r"(?P<scheme>https?|grpcs?)://(?P<server>unix:[^:]+|[^/]*):?(?P<uri>/.*)?")
 _TIME = re.compile(r"(?P<number>[0-9]{1,9})(?P<unit>ms|[smhdwMy]?)\s*")
@@ -158,13 +159,17 @@ def meaning(path: str, own: Sequence[Node], inherited: Around | None = None) -> 
 
 def _is_either(satisfy: Node | None) -> bool:
     """Whether an address in `allow` is enough, or else a password."""
-    return satisfy is not None and satisfy.words[1:] == ("any",)
+    return satisfy is not None and [word.lower() for word in satisfy.words[1:]] == ["any"]
 
 
 def _undecided(own: Iterable[Node], known: Collection[int]) -> tuple[str, ...]:
     """The directives that decide who gets through, but for those that are understood, each once."""
-    names = [node.name for node in own if node.name in _DECIDING and id(node) not in known]
-    return tuple(dict.fromkeys(names))
+    names: dict[str, None] = {}
+    for node in own:
+        decides = node.name in _DECIDING or node.name.startswith(_DECIDING_MODULES)
+        if decides and id(node) not in known:
+            names[node.name] = None
+    return tuple(names)
 
 
 def _value(settings: dict[str, Node], name: str, understood: list[Node]) -> str | None:

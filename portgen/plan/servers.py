@@ -5,6 +5,7 @@ In: nothing; the planner makes them. Out: `Server` and its `Site`s. Pure.
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterable
 
 from msgspec import Struct
@@ -70,9 +71,23 @@ class Server(Struct, frozen=True):
         """What nginx answers to, on all its sites."""
         return tuple(name for site in self.sites for name in site.names)
 
+    @property
+    def addresses(self) -> set[str]:
+        """Those of its names that are addresses, as one types them."""
+        return {name for name in self.all_names if is_address(name)}
+
     def site(self, name: str) -> Site | None:
         """The site of that name."""
         return next((site for site in self.sites if site.name == name), None)
+
+
+def is_address(name: str) -> bool:
+    """Whether a server's name is an IPv4 address."""
+    try:
+        ipaddress.IPv4Address(name)
+    except ValueError:
+        return False
+    return True
 
 
 def plain_name(names: Iterable[str]) -> str | None:

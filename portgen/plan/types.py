@@ -31,7 +31,6 @@ UDP_TIMEOUT = 60  # seconds without a datagram after which a forwarder takes a u
 
 KeyPath = key_paths.KeyPath
 
-
 # What listens at a port itself, by `via`; with the other two something stands in between.
 LISTENERS: dict[model.Via, str] = {
     "host": "its container on the host's network",
@@ -438,6 +437,7 @@ class Host(Struct, frozen=True):
     def known_addresses(self) -> frozenset[str]:
         """Its own that the inventory knows, but for 127.0.0.1."""
         found = {*self.addresses.values(), *(binding.endpoint.address for binding in self.bindings)}
+        found |= set() if self.server is None else self.server.addresses
         for project in self.projects:
             network = project.network
             if network is not None and network.pool is not None:

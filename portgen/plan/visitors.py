@@ -15,7 +15,7 @@ from portgen.plan.networks import default_network, hides_containers
 from portgen.plan.ports import LOOPBACK6, interface_of, is_ipv6, is_loopback
 from portgen.plan.reach import ALL_IPV4, ALL_IPV6, ANY
 from portgen.plan.sources import cidr_of
-from portgen.plan.types import Host, KeyPath, Network, Plan, Project
+from portgen.plan.types import Host, KeyPath, Network, Plan, Project, Service
 
 HOST = "host"
 NEIGHBOUR = "neighbour of "  # a project's name comes behind it
@@ -197,8 +197,8 @@ class Sources:
             yield Visitor("outside", family, left)
 
     def _of_project(self, project: Project) -> Source:
-        """A project's containers. Those on the host's network are the host itself, and so is a project
-        of processes, as in an `allow`."""
+        """A project's containers. Those on the host's network are the host itself, and so are its
+        processes."""
         if project.host != self._host.name:
             return self._of_other_host(project)
         network = project.network
@@ -216,7 +216,7 @@ class Sources:
         found: list[Visitor] = []
         for subnet in network.subnets:
             found += self._of_network(subnet)
-        if any(one.via == "host" and one.status == "active" for one in project.services):
+        if any(_is_on_its_host(service) for service in project.services):
             found += self._of_host()
         return Source(project.name, "project", tuple(found), key_path=network.subnet_path)
 
@@ -233,7 +233,15 @@ class Sources:
             own.append(str(project.network.subnet6))
         found: list[Visitor] = []
         for one in own:
-            found += self._of_cidr(one)
+            found += self._of_network(one)
+            # By which interface it comes, nobody says.
+            interfaces = [
+                interface_of(member) for zone in self._host.zones.values() for member in zone
+            ]
+            family = 6 if is_ipv6(one) else 4
+            for interface in filter(None, dict.fromkeys(interfaces)):
+                if family in self._families:
+                    found.append(Visitor("outside", family, [addresses(one)], interface))
         return Source(project.name, "project", tuple(found), key_path=other.key_path)
 
     def _neighbour(self, word: str, project: Project) -> Source:
@@ -277,6 +285,11 @@ class Sources:
         """The host, by loopback and by each address of its own that the inventory knows."""
         for family in self._families:
             yield Visitor("host", family, self._own[family])
+
+
+def _is_on_its_host(service: Service) -> bool:
+    """Whether it runs on the host's own network."""
+    return service.status == "active" and service.via in ("host", "process")
 
 
 def network_of(project: Project) -> str | None:

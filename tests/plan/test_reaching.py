@@ -107,6 +107,11 @@ def ways(plan: Plan, source: str, to: str) -> str:
         ("{port: 5353, protocol: udp, via: docker, container_port: 53}", "any", "-"),
         ("{port: 68, via: process, protocol: udp, bind: inside}", "lan", "perhaps port (in part)"),
         ("{port: 546, via: process, protocol: udp}", "any", "perhaps port (in part)"),
+        (
+            "{port: 546, via: docker, protocol: udp, allow: ['fd00:1::/48']}",
+            "any",
+            "perhaps port (in part)",
+        ),
         # routes
         ("{port: 5000, route: /web/}", "any", "route"),
         ("{port: 5000, route: {path: /web/, allow: [lan]}}", "any", "-"),
@@ -127,6 +132,22 @@ def ways(plan: Plan, source: str, to: str) -> str:
             "{port: 5000, route: {path: /web/, allow: [lan], auth_file: /etc/x, extra: ['satisfy any;']}}",
             "lan",
             "route, route with a password",
+        ),
+        (
+            "{port: 5000, route: {path: /web/, allow: [lan], auth_file: /etc/x, extra: ['satisfy ANY;']}}",
+            "any",
+            "route with a password",
+        ),
+        (
+            "{port: 5000, route: {path: /web/, allow: [lan], extra: ['set_real_ip_from 203.0.113.0/24;']}}",
+            "any",
+            "perhaps route",
+        ),
+        ("{port: 5000, route: {path: /web/, extra: ['auth_ldap x;']}}", "any", "perhaps route"),
+        (
+            "{port: 5000, route: {path: /web/, allow: [lan], extra: ['satisfy any;', 'auth_ldap x;']}}",
+            "any",
+            "perhaps route",
         ),
         ("{port: 5000, route: {path: /web/, extra: ['auth_request /x;']}}", "any", "perhaps route"),
         (
@@ -375,3 +396,39 @@ def test_a_zones_interface_brings_its_networks_too() -> None:
     plan = planned("web: {port: 5000, via: process, allow: [10.8.0.0/24]}")
     by_wg0 = [part for part in asked(plan, "vpn", "web").parts if part.visitor.interface]
     assert [part.reached for part in by_wg0] == ["some", "no"]
+
+
+@pytest.mark.parametrize(
+    ("extra", "way"),
+    [
+        ("add_before_body /web/;", "perhaps route"),
+        ("mirror /web/x;", "perhaps route"),
+        ("auth_request /web/;", "perhaps route"),
+        ("ssi on;", "perhaps route"),
+        ("add_before_body /elsewhere/;", "-"),
+        ("error_page 404 /web/;", "-"),
+    ],
+)
+def test_what_nginx_itself_asks_for_passes_by_a_routes_allow(extra: str, way: str) -> None:
+    plan = planned(
+        "web: {port: 5000, route: {path: /web/, allow: [lan]}}\n"
+        f"other: {{port: 5001, route: {{path: /other/, extra: ['{extra}']}}}}".replace(
+            "other:", "beside:"
+        )
+    )
+    assert ways(plan, "any", "web") == way
+
+
+def test_a_process_of_a_project_with_a_network_is_the_host() -> None:
+    plan = planned(
+        "agent: {port: 5001, via: process, allow: []}\nweb: {port: 5000, via: process, allow: []}"
+    )
+    assert asked(plan, "shop", "web").reached == "some"
+
+
+def test_an_address_that_nginx_answers_to_is_the_hosts() -> None:
+    host = HOST.replace(
+        "server_name: box.example.com", "server_name: [box.example.com, 192.168.7.7]"
+    )
+    plan = planned("web: {port: 5000, via: process, allow: []}", host)
+    assert asked(plan, "192.168.7.7", "web").reached == "yes"

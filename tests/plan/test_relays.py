@@ -7,6 +7,7 @@ import pytest
 from portgen.inventory.source import parse
 from portgen.plan import planner, reached_words, reaching, relays, visitors
 from portgen.plan.reaching import Answer
+from tests import limit
 
 HOSTS = """\
 version: 1
@@ -42,8 +43,8 @@ FAR
 """
 
 
-def asked(source: str, to: str, here: str = "", there: str = "") -> Answer:
-    text = HOSTS.replace("SERVICES\n", _lines(here)).replace("FAR\n", _lines(there))
+def asked(source: str, to: str, here: str = "", there: str = "", hosts: str = HOSTS) -> Answer:
+    text = hosts.replace("SERVICES\n", _lines(here)).replace("FAR\n", _lines(there))
     plan = planner.make(parse(text.encode(), "inventory.yaml").inventory)
     (service,) = reaching.target(plan, to).services
     host = plan.host(service.host)
@@ -126,3 +127,47 @@ def test_a_forwarder_of_another_host_comes_by_that_hosts_address() -> None:
     narrow = f"lead: {{port: 6001, {TO}: '192.168.1.5:5001', allow: [10.8.0.0/24]}}"
     assert asked("any", "bound", there=narrow).reached == "no"
     assert asked("vpn", "bound", there=narrow).reached == "yes"
+
+
+def test_it_goes_on_from_host_to_host() -> None:
+    """Strangers come to `lead` here, that leads to `back` there, and that one to the database here."""
+    lead = f"lead: {{port: 5010, {TO}: '192.168.1.6:6001', allow: [any]}}"
+    back = f"back: {{port: 6001, {TO}: '192.168.1.5:5001', allow: [192.168.1.5]}}"
+    assert asked("any", "bound", there=back).reached == "no"
+    assert asked("any", "bound", lead, back).reached == "yes"
+
+
+def test_the_way_without_a_password_counts() -> None:
+    routes = "route: [{path: /a/, auth_file: /etc/x, allow: [127.0.0.1]}, {path: /b/, allow: [127.0.0.1]}]"
+    here = (
+        f"lead: {{port: 5010, {TO}: '127.0.0.1:80', allow: [any]}}\n"
+        f"further: {{port: 5011, {TO}: '127.0.0.1:5000', {routes}, allow: []}}".replace(
+            "tcp", "http"
+        )
+    )
+    assert {door.password for door in asked("any", "db", here).doors} == {False}
+
+
+def test_a_forwarder_of_another_host_may_come_by_an_interface() -> None:
+    text = HOSTS.replace("vpn: [10.8.0.0/24]", "vpn: [{interface: wg0}]")
+    text = text.replace("bind: lan, allow: [192.168.1.6]", "bind: lan, allow: [vpn]")
+    there = f"lead: {{port: 6001, {TO}: '192.168.1.5:5001', allow: [any]}}"
+    answer = asked("any", "bound", there=there, hosts=text)
+    assert (answer.reached, answer.surely) == ("yes", "no")
+
+
+def test_an_address_of_the_other_host_that_nobody_knows_is_not_everybody() -> None:
+    text = HOSTS.replace("nas: {addresses: {lan: 192.168.1.6}, ipv6: false}", "nas: {ipv6: false}")
+    there = f"lead: {{port: 6001, {TO}: '192.168.1.5:5001', allow: [10.8.0.0/24]}}"
+    assert asked("any", "bound", there=there, hosts=text).reached == "no"
+    assert asked("vpn", "bound", there=there, hosts=text).surely == "no"
+
+
+def test_hundreds_of_forwarders_to_nginx_end() -> None:
+    lines = []
+    to_nginx = f"{TO}: '127.0.0.1:80'".replace("tcp", "http")
+    for number in range(300):
+        port = f"port: {5101 + number}, route: /f{number}/, allow: [any]"
+        lines.append(f"f{number}: {{{port}, {to_nginx}}}")
+    with limit.ends():
+        assert asked("any", "paper", "\n".join(lines)).reached == "yes"
