@@ -89,7 +89,13 @@ def offered(environment: dict[str, str], tmp_path: Path) -> Offered:
         ("portgen explain b", ["box"]),
         (
             "portgen explain ",
-            ["figures", "figure-skating", "tickets", "wall", "sockets", "box", "lan"],
+            [
+                *("figures", "figure-skating", "tickets", "wall", "sockets"),
+                "any",
+                "host",
+                "box",
+                "lan",
+            ],
         ),
         ("portgen explain output/b", ["file,output/b"]),
         ("portgen next ", ["wall"]),
