@@ -398,7 +398,7 @@ def _leads_to(listener: Listener) -> Endpoint | None:
 
 
 def _name(listener: Listener) -> str:
-    """What tells a forwarder from every other one."""
+    """A name that no other forwarder has."""
     places = []
     for _, address in sorted(listener.at):
         places.append(listener.endpoint._replace(address=specific(address or EVERYWHERE)).short)

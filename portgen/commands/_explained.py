@@ -138,10 +138,9 @@ def _subject(asked: Asked, subject: Subject, generated: Sequence[Lines]) -> Iter
 
 
 def _sentence(expectation: Expectation) -> tuple[str, str]:
-    from portgen.plan.stated import Stated
-    from portgen.review import stated_words
+    from portgen.plan import reached_words
 
-    return stated_words.sentence(Stated(expectation, ())), "a sentence of `expect`"
+    return reached_words.sentence(expectation), "a sentence of `expect`"
 
 
 def _heading(asked: Asked, name: str, title: str) -> str:

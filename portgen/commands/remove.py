@@ -76,12 +76,13 @@ def _refuse_expected(checked: chain.Checked, service: Service) -> None:
     from portgen.plan import reaching
 
     sentences = []
+    targets = reaching.Targets(checked.plan)
     for sentence in checked.plan.expectations:
         try:
-            meant = reaching.target(checked.plan, sentence.to)
+            meant = targets.named(sentence.to)
         except reaching.UnknownTargetError:
             continue
-        if service in meant.services and not sentence.to.startswith("project "):
+        if service in meant.services and not sentence.is_of_project:
             sentences.append(sentence)
     if sentences:
         places = [str(checked.source.at(sentence.key_path)) for sentence in sentences]

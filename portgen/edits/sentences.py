@@ -6,7 +6,6 @@ splices that write them. Pure. Everything else of a sentence stays as it is: its
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -18,12 +17,12 @@ from portgen.edits.text import after_anchor, is_alias, is_own
 from portgen.inventory import model
 from portgen.inventory.reader import Place
 from portgen.inventory.source import Source
+from portgen.plan.expectations import PORT_OF
 from portgen.plan.ports import TRANSPORTS, Transport
 from portgen.plan.types import KeyPath, Service
 from portgen.problem import listed
 
 EXPECT: KeyPath = ("expect",)
-_PORT = re.compile(r"(?P<named>[^:\s]+):(?P<port>[0-9]{1,5})(?:/(?P<by>tcp|udp))?")
 
 Moved = Mapping[
     int, int
@@ -70,7 +69,7 @@ def reworded(source: Source, moves: Iterable[tuple[Service, int, int]]) -> list[
     for service, moved in by_service.values():
         names = _names(source.inventory, service)
         for index, sentence in enumerate(source.inventory.expect):
-            match = _PORT.fullmatch(sentence.to)
+            match = PORT_OF.fullmatch(sentence.to)
             if match is None or match["named"] not in names:
                 continue
             by = next((one for one in TRANSPORTS if one == match["by"]), None)

@@ -75,8 +75,9 @@ def _forwarders(inventory: model.Inventory) -> Iterator[_Forwarder]:
     for project in inventory.projects.values():
         host = host_of(inventory, project)
         for name, service in project.services.items():
-            status = service.status or project.defaults.status or project.status
-            if service.to is not None and service.to.address is not None and status == "active":
+            status = service.status or project.defaults.status or "active"
+            runs = status == "active" == project.status
+            if service.to is not None and service.to.address is not None and runs:
                 for transport in _transports(service, project.defaults):
                     yield _Forwarder(host, name, transport, service.to)
 

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 from portgen.formats.nginx import covers
 from portgen.inventory import key_paths
 from portgen.plan import registry
-from portgen.plan.expectations import Expectation
+from portgen.plan.expectations import PORT_OF, SERVICES_OF, Expectation
 from portgen.plan.ports import Endpoint, interface_of
 from portgen.plan.reach import ANY
 from portgen.plan.types import NGINX, Group, Host, KeyPath, Plan, Project, Service, override_file
@@ -24,7 +24,7 @@ LOCAL = {"127.0.0.1", "0.0.0.0", "localhost", "::1", "::"}  # noqa: S104 - as pe
 
 class Subject(NamedTuple):
     """What a word or a line is about. `host` is None of a project, of a group and of a sentence. `source`: a
-    word for who comes to a host, which is no zone's and no project's name."""
+    word for who comes to a host, which is not the name of a zone or a project."""
 
     kind: Literal["service", "nginx", "project", "group", "host", "zone", "source", "sentence"]
     name: str
@@ -52,11 +52,6 @@ class Subject(NamedTuple):
         if self.kind == "source":
             return key_paths.host(self.host or "")
         return key_paths.nginx(self.host or "")
-
-
-# `[HOST/]SERVICE:PORT`, as `expect` and `reach` have it
-_PORT_OF = re.compile(r"(?P<name>[^:\s]+):(?P<port>[0-9]{1,5})(?:/(?P<by>tcp|udp))?")
-SERVICES_OF = "project "  # of `to`: a project's name comes behind it
 
 
 # --- numbers --------------------------------------------------------------------------------------
@@ -222,11 +217,11 @@ def _of_expect(plan: Plan, word: str) -> Iterator[Subject]:
 
 def of_port_of(plan: Plan, word: str) -> list[tuple[Subject, Endpoint]]:
     """The services that hold the port of `SERVICE:PORT`, `HOST/SERVICE:PORT/udp`, each with that port."""
-    match = _PORT_OF.fullmatch(word)
+    match = PORT_OF.fullmatch(word)
     if match is None:
         return []
     found = []
-    for subject in of_services(plan, lambda service: match["name"] in own_names(service)):
+    for subject in of_services(plan, lambda service: match["named"] in own_names(service)):
         for port in subject.service.ports if subject.service is not None else ():
             is_meant = match["by"] in (None, port.transport)
             if is_meant and int(match["port"]) in port.endpoint.ports:

@@ -254,7 +254,7 @@ def message(found: Broken) -> str:
         return f"`from: {one.source}` stands for nobody here"
     if found.kind == "nobody":
         return f"nobody is in {one.source}: {_NOBODY[found.why]} ({{line}})"
-    start = f"`expect` says that {sentence(found.expectation)}"
+    start = f"`expect` says that {sentence(one)}"
     if found.kind == "nothing":
         return f"{start}, and that listens nowhere"
     if found.kind == "contradiction":
@@ -266,7 +266,7 @@ def _instead(found: Broken) -> str:
     """What is so, in place of what a sentence says."""
     answer = found.answer
     which = ""
-    if found.expectation.to.startswith("project "):
+    if found.expectation.is_of_project:
         which = f" reach {listed([service.name for service in found.services], MOST_SERVICES)}"
     if found.kind == "not-known" or answer is None:
         return f": not known, since {found.why} ({{line}})"

@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple, TypeVar
 from portgen.inventory import ranges
 from portgen.plan import relays
 from portgen.plan.door import Door
+from portgen.plan.expectations import SERVICES_OF
 from portgen.plan.ports import Endpoint, interface_of, is_ipv6
 from portgen.plan.types import Host, KeyPath, Plan, Service
 from portgen.plan.visitors import Source, Sources, Visitor
@@ -23,7 +24,6 @@ Reached = Literal["yes", "some", "no", "unknown"]
 _SERVICE = re.compile(
     r"(?:(?P<host>[^/:\s]+)/)?(?P<name>[^/:\s]+)(?::(?P<port>[0-9]{1,5})(?:/(?P<by>tcp|udp))?)?"
 )
-_PROJECT = "project "
 
 
 class Part(NamedTuple):
@@ -61,7 +61,7 @@ class Target(NamedTuple):
 
     @property
     def is_project(self) -> bool:
-        return self.word.startswith(_PROJECT)
+        return self.word.startswith(SERVICES_OF)
 
 
 class UnknownTargetError(Exception):
@@ -141,7 +141,7 @@ class Answers:
         asked = (service.name, endpoints, with_password, surely)
         if asked not in self._meant:
             own = []
-            for door in doors_of(self._known, service):
+            for door in self._known.get(service.name, ()):  # none of one that is not active
                 if (door.password and not with_password) or (surely and not door.sure):
                     continue
                 if not endpoints or any(door.port.overlaps(endpoint) for endpoint in endpoints):
@@ -285,7 +285,7 @@ class Targets:
         return self._known[word]
 
     def _named(self, word: str) -> Target:
-        if word.startswith(_PROJECT):
+        if word.startswith(SERVICES_OF):
             return self._project(word)
         match = _SERVICE.fullmatch(word)
         if match is None:
@@ -318,12 +318,12 @@ class Targets:
 
     def _unknown(self, word: str, name: str) -> UnknownTargetError:
         if name in self._projects:
-            return UnknownTargetError(word, f"{name} is a project", [_PROJECT + name])
-        known = [*self._services, *map(_PROJECT.__add__, self._projects)]
+            return UnknownTargetError(word, f"{name} is a project", [SERVICES_OF + name])
+        known = [*self._services, *map(SERVICES_OF.__add__, self._projects)]
         return UnknownTargetError(word, "there is no such service", known)
 
     def _project(self, word: str) -> Target:
-        name = word.removeprefix(_PROJECT)
+        name = word.removeprefix(SERVICES_OF)
         project = self._projects.get(name)
         if project is not None:
             services = []
@@ -333,7 +333,7 @@ class Targets:
             return Target(word, project.host, tuple(services))
         if name in self._services:
             raise UnknownTargetError(word, f"{name} is a service", [name])
-        known = [_PROJECT + project for project in self._projects]
+        known = [SERVICES_OF + project for project in self._projects]
         raise UnknownTargetError(word, "there is no such project", known)
 
 
@@ -376,8 +376,3 @@ def nobody(host: Host, source: Source) -> Nobody | None:
     if not host.ipv6 and any(interface_of(one) is None and is_ipv6(one) for one in written):
         return Nobody("ipv6", (*host.key_path, "ipv6"))
     return Nobody("any", zones)
-
-
-def doors_of(known: Mapping[str, Sequence[Door]], service: Service) -> Sequence[Door]:
-    """The doors of a service: none of one that is not active."""
-    return known.get(service.name, ())

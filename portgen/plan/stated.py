@@ -10,10 +10,9 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from portgen.plan import expecting, reaching, relays
-from portgen.plan.expectations import Expectation
+from portgen.plan.expectations import SERVICES_OF, Expectation
 from portgen.plan.expecting import Broken
-from portgen.plan.names import SERVICES_OF
-from portgen.plan.reaching import Answer, Target, UnknownTargetError
+from portgen.plan.reaching import Answer, Target, Targets, UnknownTargetError
 from portgen.plan.types import Host, Plan, Project, Service
 from portgen.plan.visitors import NEIGHBOUR, Source, Sources, UnknownSourceError
 
@@ -45,8 +44,10 @@ def of_service(plan: Plan, service: Service) -> list[Stated]:
     """The sentences about a service: its name is in `to`, or its project's is and it is one of those that are
     meant."""
 
+    targets = reaching.Targets(plan)
+
     def is_about(one: Expectation) -> bool:
-        found = target(plan, one.to)
+        found = _target(targets, one.to)
         return found is not None and any(own is service for own in found.services)
 
     return of(plan, is_about)
@@ -55,8 +56,10 @@ def of_service(plan: Plan, service: Service) -> list[Stated]:
 def of_source(plan: Plan, host: str, word: str) -> list[Stated]:
     """The sentences that have a word as `from`, about services of a host."""
 
+    targets = reaching.Targets(plan)
+
     def is_about(one: Expectation) -> bool:
-        found = target(plan, one.to) if one.source == word else None
+        found = _target(targets, one.to) if one.source == word else None
         return found is not None and found.host == host
 
     return of(plan, is_about)
@@ -71,8 +74,12 @@ def of_project(plan: Plan, project: Project) -> list[Stated]:
 
 def target(plan: Plan, word: str) -> Target | None:
     """What a word of `to` means; None where that is nothing."""
+    return _target(reaching.Targets(plan), word)
+
+
+def _target(targets: Targets, word: str) -> Target | None:
     try:
-        return reaching.target(plan, word)
+        return targets.named(word)
     except UnknownTargetError:
         return None
 

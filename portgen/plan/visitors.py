@@ -264,7 +264,7 @@ class Sources:
         return f"no project of {self._host.name} has some, so nobody is such a neighbour"
 
     def _strangers(self, family: int) -> Visitor:
-        """Addresses in no zone, no project's network and no link of the host."""
+        """Addresses in no zone and no project's network, but for the host's own."""
         if family not in self._strange:
             self._strange[family] = Visitor("outside", family, self._in_nothing(family))
         return self._strange[family]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from portgen.plan import environment, of_plan, registry, stated, types, why
+from portgen.plan import environment, of_plan, reached_words, registry, stated, types, why
 from portgen.plan.facts import Key
 from portgen.plan.ports import interface_of
 from portgen.review import reach_words, records, stated_words, why_words
@@ -382,7 +382,7 @@ def _sentence(found: stated.Stated, at: At) -> Sentence:
         "to": expectation.to,
         "reach": expectation.reach,
         "auth": expectation.auth,
-        "text": stated_words.sentence(found),
+        "text": reached_words.sentence(found.expectation),
         "holds": found.holds,
         "faults": list(stated_words.faults(found, at)),
         "place": records.place(at(expectation.key_path)),

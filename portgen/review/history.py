@@ -183,7 +183,7 @@ class History:
                     before = self._of(last, name)
                     changes = [_Change(removed, last, before, frozenset()), *changes]
                 own = set(self._tenures(changes))
-                # Of two branches, both tell of the time before them: it is one service.
+                # Of two branches, both have the time before them: it is one service.
                 for other in [one for one in found if one & own]:
                     own |= other
                     found.remove(other)

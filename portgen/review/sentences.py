@@ -116,13 +116,14 @@ class _Meanings:
 
     def __init__(self, plan: Plan, moved: dict[Key, tuple[Key, dict[Endpoint, Endpoint]]]) -> None:
         self._plan = plan
+        self._targets = reaching.Targets(plan)
         self._moved = moved
         self._sources: dict[str, Sources] = {}
 
     def of(self, one: Expectation) -> Hashable:
         """Who, what, and whether; None of a sentence that means nothing."""
         try:
-            target = reaching.target(self._plan, one.to)
+            target = self._targets.named(one.to)
             visitors = self._visitors(target.host, one.source)
         except (reaching.UnknownTargetError, UnknownSourceError):
             return None

@@ -18,16 +18,11 @@ from portgen.review.why_words import At
 MOST = 8  # networks or services in a clause
 
 
-def sentence(stated: Stated) -> str:
-    """`any does not reach postgresql`."""
-    return reached_words.sentence(stated.expectation)
-
-
 def verdict(stated: Stated, at: At) -> str:
     """`any does not reach postgresql: holds (inventory.yaml:17)`."""
     place = at(stated.expectation.key_path)
     said = "holds" if stated.holds else "does not hold"
-    return f"{sentence(stated)}: {said} ({place.file}:{place.line})"
+    return f"{reached_words.sentence(stated.expectation)}: {said} ({place.file}:{place.line})"
 
 
 def faults(stated: Stated, at: At) -> Iterator[str]:
@@ -37,7 +32,9 @@ def faults(stated: Stated, at: At) -> Iterator[str]:
         if one.place is not None:
             place = at(one.place)
             message = message.replace("{line}", f"{place.file}:{place.line}")
-        message = message.removeprefix(f"`expect` says that {sentence(stated)}")
+        message = message.removeprefix(
+            f"`expect` says that {reached_words.sentence(stated.expectation)}"
+        )
         yield message.removeprefix(", and ").removeprefix(": ")
 
 

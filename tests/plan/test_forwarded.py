@@ -28,6 +28,13 @@ projects:
     services:
       other: {port: 6000, via: process, allow: [any]}
       there: {THERE}
+  later:
+    host: box
+    ports: 7000-7099
+    status: planned
+    services:
+      soon: {port: 7000, via: socat, protocol: tcp, to: '127.0.0.1:5001', status: active}
+      too: {port: 7001, via: socat, protocol: tcp, to: '192.168.1.5:5001', status: active}
 """
 TO = "via: socat, protocol: tcp, to"
 

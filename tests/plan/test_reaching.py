@@ -44,7 +44,7 @@ def asked(plan: Plan, source: str, to: str, *, with_password: bool = True) -> An
     target = reaching.target(plan, to)
     (service,) = target.services
     host = plan.hosts[0]
-    own = reaching.doors_of(relays.doors_of(plan, host), service)
+    own = relays.doors_of(plan, host).get(service.name, ())
     found = visitors.Sources(plan, host).named(source)
     return reaching.answer(found, service, own, target.endpoints, with_password=with_password)
 
