@@ -46,7 +46,7 @@ def check(host: Audited) -> Iterator[Finding]:
 
 def _finding(one: Broken) -> Finding:
     names = tuple(service.name for service in one.services)
-    said = reached_words.message(one).replace(" ({line})", "")
+    said = reached_words.without_line(reached_words.message(one))
     return Finding(
         said,
         one.expectation.key_path,

@@ -84,7 +84,8 @@ def where_current(settings: Settings, paths: Collection[str]) -> str | None:
     ending = _end_of_merge(settings)
     if ending is not None:
         return ending
-    hosts = {path.partition("/")[0] for path in paths if "/" in path}
+    # What is about all hosts lies one folder deep: `docs/index.html`.
+    hosts = {path.partition("/")[0] for path in paths if path.count("/") > 1}
     if not hosts:
         return None
     return f"next, where that is not done yet, {_on(settings, sorted(hosts), 'install')}"

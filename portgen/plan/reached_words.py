@@ -7,6 +7,7 @@ the inventory it does not know the line: `{line}` stands for it.
 from __future__ import annotations
 
 import ipaddress
+import re
 import shlex
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import islice
@@ -35,6 +36,7 @@ _NOBODY = {
     "ipv6": "it is of IPv6, and the host has `ipv6: false`",
     "any": "each address is in a zone, or in a network of the host",
 }
+_LINE = re.compile(r" \((?:[^()\s]+: )?\{line\}\)")
 _SAID = {"yes": "yes", "no": "no", "some": "in part", "unknown": "not known"}
 
 
@@ -260,6 +262,11 @@ def message(found: Broken) -> str:
     if found.kind == "contradiction":
         return f"{start}, and {{line}} says that it does{' not' if one.reach else ''}"
     return f"{start}{_instead(found)}"
+
+
+def without_line(text: str) -> str:
+    """A message that says nothing of a place in the inventory."""
+    return _LINE.sub("", text)
 
 
 def _instead(found: Broken) -> str:

@@ -54,6 +54,13 @@ def test_several_hosts_have_an_index(hosts: Path, portgen: Run) -> None:
     assert portgen("render", "--check").code == Exit.OK
 
 
+def test_its_folder_is_not_taken_for_a_host(hosts: Path, portgen: Run) -> None:
+    text = HOSTS.replace("  docs: {", "  home: {").replace("host: docs", "host: home")
+    (hosts / "inventory.yaml").write_text(text)
+    assert portgen("render", "--yes").code == Exit.OK
+    assert "on home, web: sudo portgen install\n" in portgen("render").err
+
+
 def test_it_links_to_the_page_of_each_host_and_back(hosts: Path) -> None:
     page = (hosts / INDEX).read_text()
     links = re.findall(r'<h3><a href="([^"]*)">', page)

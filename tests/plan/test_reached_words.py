@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from portgen import chain
 from portgen.inventory.source import parse
-from portgen.plan import reached_words
+from portgen.plan import expecting, planner, reached_words
 from portgen.problem import Problem
 
 TEXT = """\
@@ -137,6 +137,13 @@ def test_many_places_of_one_sentence_are_few_findings() -> None:
     (rest,) = [one for one in some if " more" in one.message]
     (line,) = [n for n, row in enumerate(text.split("\n"), 1) if row.startswith("      x1:")]
     assert f"(x1: line {line})" in rest.message
+    text += "  - {from: any, to: project home, reach: true}\n"
+    plan = planner.make(parse(text.encode(), "inventory.yaml").inventory)
+    for one in expecting.broken(plan, plan.hosts):
+        message = reached_words.message(one)
+        said = reached_words.without_line(message)
+        assert said != message
+        assert "line" not in said
 
 
 def test_a_host_without_ipv6_is_the_reason_for_an_ipv6_source() -> None:
