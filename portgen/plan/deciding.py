@@ -67,10 +67,12 @@ def _own(
         meant = _narrowed(way, service, endpoints)
         if meant is None:
             continue
-        causes = [cause for cause in meant.causes if cause.kind == "status"]
-        if not causes:
-            causes = [*_of_way(meant), *_beside(plan, service, meant, doors)]
-        yield Reason(meant, tuple(causes), service)
+        status = [cause for cause in meant.causes if cause.kind == "status"]
+        if status:
+            yield Reason(meant, tuple(status), service)
+            return
+        causes = (*_of_way(meant), *_beside(plan, service, meant, doors))
+        yield Reason(meant, causes, service)
 
 
 def _narrowed(way: Way, service: Service, endpoints: Sequence[Endpoint]) -> Way | None:

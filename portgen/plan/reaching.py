@@ -298,7 +298,7 @@ class Targets:
             known = [f"{service.host}/{service.name}" for service in found]
             raise UnknownTargetError(word, "services of several hosts are called so", known)
         if not found:
-            raise self._unknown(word, match["name"])
+            raise self._of_project(word, match["name"]) or self._unknown(word, match["name"])
         (service,) = found
         if match["port"] is None:
             return Target(word, service.host, (service,))
@@ -315,6 +315,15 @@ class Targets:
         if known:
             why = "a port is a number, such as 5000 or 53/udp"
         return UnknownTargetError(word, why, list(dict.fromkeys(known)))
+
+    def _of_project(self, word: str, name: str) -> UnknownTargetError | None:
+        """A service behind its project's name, as other commands have it; None of any other word."""
+        project, _, rest = word.partition("/")
+        for service in self._services.get(name, ()):
+            if service.project == project:
+                known = [f"{service.host}/{rest}"]
+                return UnknownTargetError(word, f"{project} is a project, not a host", known)
+        return None
 
     def _unknown(self, word: str, name: str) -> UnknownTargetError:
         if name in self._projects:

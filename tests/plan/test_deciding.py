@@ -6,6 +6,7 @@ import pytest
 
 from portgen import chain
 from portgen.inventory.source import parse
+from portgen.plan import deciding, planner
 from portgen.problem import PortgenError, Problem
 
 TEXT = """\
@@ -128,6 +129,15 @@ def test_what_keeps_out_is_named_with_its_line(sentence: str, line: str, said: s
     message = only(f"{sentence}, reach: true", text).message
     assert said in message
     assert line_named(message, text) == line
+
+
+def test_of_a_planned_service_its_status_is_all_that_decides() -> None:
+    text = made() + "  - {from: any, to: later, reach: false}\n"
+    plan = planner.make(parse(text.encode(), "inventory.yaml").inventory)
+    (later,) = [service for service in plan.services if service.name == "later"]
+    assert later.documented_routes
+    (reason,) = deciding.reasons(plan, later, ())
+    assert [cause.kind for cause in reason.causes] == ["status"]
 
 
 def test_nginx_is_named_where_its_own_line_keeps_out() -> None:

@@ -283,6 +283,8 @@ def test_an_external_network_of_unknown_addresses() -> None:
         ("wbe", "there is no such service"),
         ("web:5001", "web has no such port"),
         ("box2/web", "there is no such service"),
+        ("shop/web:5000", "shop is a project, not a host"),
+        ("shop/wbe", "there is no such service"),
         ("project shops", "there is no such project"),
         ("a b", "write SERVICE, SERVICE:PORT, HOST/SERVICE or `project NAME`"),
     ],
