@@ -58,6 +58,14 @@ class Door(NamedTuple):
     sure: bool = True
     through: str = ""
 
+    @property
+    def whom(self) -> tuple[Admission, ...]:
+        """Whom it lets in, as what can be compared."""
+        found = []
+        for admission in self.admissions:
+            found.append(admission._replace(addresses=tuple(admission.addresses)))
+        return tuple(found)
+
     def let_in(self, visitor: Visitor, *, named: bool = True) -> list[range]:
         """Those of a visitor's addresses that get through. `named`: also those that a proxy names."""
         if visitor.family != self.family:

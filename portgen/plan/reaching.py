@@ -146,7 +146,9 @@ class Answers:
                     continue
                 if not endpoints or any(door.port.overlaps(endpoint) for endpoint in endpoints):
                     own.append(door)
-            self._meant[asked] = _Meant(tuple(own), self._number(*map(_whom, own)))
+            self._meant[asked] = _Meant(
+                tuple(own), self._number(*((door.family, door.whom) for door in own))
+            )
         return self._meant[asked]
 
     def _number(self, *values: object) -> int:
@@ -170,14 +172,6 @@ class Answers:
         if said == {"yes"}:
             return tuple(outlines), "yes"
         return tuple(outlines), "some" if said & {"yes", "some"} else "no"
-
-
-def _whom(door: Door) -> tuple[object, ...]:
-    """All of a door that decides whom it lets in, as what can be compared."""
-    admissions = []
-    for admission in door.admissions:
-        admissions.append(admission._replace(addresses=tuple(admission.addresses)))
-    return (door.family, tuple(admissions))
 
 
 def _together(visitors: Iterable[Visitor]) -> list[Visitor]:

@@ -109,7 +109,7 @@ def with_relays(
     for relay in _unlike(relays) if len(relays) > _MANY else relays:
         for door in leading.behind(relay):
             if door.service in found:
-                key = (door._replace(admissions=()), _whom(door))
+                key = (door._replace(admissions=()), door.whom)
                 found[door.service].setdefault(key, door)
     return {name: [*known, *found[name].values()] for name, known in own.items()}
 
@@ -121,17 +121,9 @@ def _unlike(relays: Iterable[Relay]) -> Iterable[Relay]:
     for relay in relays:
         let_in = []
         for door in relay.doors:
-            let_in.append((door.family, door.password, door.sure, _whom(door)))
+            let_in.append((door.family, door.password, door.sure, door.whom))
         found.setdefault((relay.place, frozenset(let_in)), relay)
     return found.values()
-
-
-def _whom(door: Door) -> tuple[Admission, ...]:
-    """Whom a door lets in, as what can be compared."""
-    admissions = []
-    for admission in door.admissions:
-        admissions.append(admission._replace(addresses=tuple(admission.addresses)))
-    return tuple(admissions)
 
 
 # --- of a plan ------------------------------------------------------------------------------------
