@@ -6,7 +6,7 @@ networks and zones there are.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from portgen.audit._audited import Audited
@@ -24,10 +24,11 @@ Ask = Callable[[str], Passing]
 
 
 class Found:
-    """What is known of one door, admission by admission."""
+    """What is known of one door, admission by admission. `zoned`: the interfaces that zones name."""
 
-    def __init__(self, family: int) -> None:
+    def __init__(self, family: int, zoned: Collection[str]) -> None:
         self.family = family
+        self._zoned = zoned
         self.admissions: list[Admission] = []
         self.sure = True
 
@@ -41,14 +42,29 @@ class Found:
         self, kinds: Sequence[Kind], answers: Mapping[str, Passing], network: str = ""
     ) -> None:
         """Visitors by interface: one for all of them where it makes no difference."""
-        some = next(iter(answers.values()))
-        if all(one == some for one in answers.values()):
+        found = self._by_zone(answers)
+        some = next(iter(found.values()))
+        if all(one == some for one in found.values()):
             self.add(kinds, some, network)
             return
-        for interface, one in answers.items():
+        for interface, one in found.items():
             self.sure = self.sure and list(one.may) == list(one.surely)
             if one.may:
                 self.admissions.append(Admission(tuple(kinds), one.may, interface, network))
+
+    def _by_zone(self, answers: Mapping[str, Passing]) -> Answers:
+        """The same, with the interfaces that no zone names as one: "". By which of these a visitor comes,
+        nobody knows. So they may get in where one lets them in, and surely do where each does."""
+        found: Answers = {}
+        others: list[Passing] = []
+        for interface, one in answers.items():
+            if interface in self._zoned:
+                found[interface] = one
+            else:
+                others.append(one)
+        if others:
+            found[""] = Passing(either(others).may, both(*others).surely)
+        return found
 
 
 class Place(NamedTuple):
@@ -71,13 +87,17 @@ class Knocking:
         self.kernels = {number: Kernel(one) for number, one in host.firewall.all.items()}
         self.networks = {project.name: project.network for project in host.host.projects}
         self._bridges: dict[str, str] = {}
+        self._zoned: set[str] = set()
+        for members in host.host.zones.values():
+            self._zoned |= set(filter(None, map(interface_of, members)))
 
     def interfaces(self, family: int) -> tuple[str, ...]:
         """By which people come from other machines: those that a rule, or a zone, names, and any other."""
-        found = set(self.kernels[family].interfaces)
-        for members in self.host.host.zones.values():
-            found |= {interface_of(member) or "" for member in members}
-        return tuple(sorted(found))
+        named = set(self.kernels[family].interfaces)
+        # A rule's `eth+` is here as `eth`. Where a zone has an interface of that name, there may be others
+        # that begin so.
+        more = {f"{name}+" for name in named & self._zoned}
+        return tuple(sorted(named | self._zoned | more))
 
     def bridge(self, network: str) -> str:
         """The link of one of the host's Docker networks."""
@@ -101,7 +121,7 @@ class Knocking:
 
     def at(self, service: Service | None, place: Place) -> Found:
         """Who gets in at a place: to the program there, and, of a service, into its container."""
-        found = Found(place.family)
+        found = Found(place.family, self._zoned)
         self._from_host(found, service, place)
         self._from_elsewhere(found, service, place)
         self._from_containers(found, service, place)
@@ -213,7 +233,7 @@ class Knocking:
         family = 6 if is_ipv6(address) else 4
         kernel = self.kernels[family]
         bridge = self.bridge(name)
-        found = Found(family)
+        found = Found(family, self._zoned)
         found.add(("host",), self.to_container(address, inside))
         packets = Packets(inside.transport, inside.ports, address, "", bridge)
         for network in self.own_networks():
@@ -234,7 +254,7 @@ class Knocking:
     def to_nginx(self, endpoint: Endpoint, family: int, listens: Iterable[str]) -> Found:
         """Who, but for the host itself, comes to a port of nginx's."""
         kernel = self.kernels[family]
-        found = Found(family)
+        found = Found(family, self._zoned)
         answers: dict[str, list[Passing]] = {}
         inside: dict[str, list[Passing]] = {}
         bridges = {network.name: self.bridge(network.name) for network in self.own_networks()}

@@ -265,12 +265,47 @@ def _rules(live: Live, chain: str) -> list[str]:
     return re.findall(rf"^-A {chain} .*$", live.kernel(), re.MULTILINE)
 
 
-def test_a_rule_by_interface_lets_in_who_comes_by_it(es: Live) -> None:
-    es.first("-A ufw-user-input -i tailscale0 -p tcp -m tcp --dport 5001 -j ACCEPT")
-    assert es.let_in(PROGRAM, STRANGER) == []
-    assert es.let_in(PROGRAM, STRANGER._replace(interface="tailscale0"))
-    assert es.let_in(PROGRAM, LAN)  # by any other, as before
-    assert es.changes() == NOTHING
+OPENED = "-p tcp -m tcp --dport 5001 -j ACCEPT"
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        f"-A ufw-user-input -i eth0 {OPENED}",
+        f"-A ufw-user-input -i eth+ {OPENED}",
+        f"-A ufw-user-input ! -i eth0 {OPENED}",
+        "-A INPUT -i eth0 -j ACCEPT",
+    ],
+)
+def test_a_rule_by_an_interface_that_no_zone_names_may_let_a_stranger_in(
+    es: Live, rule: str
+) -> None:
+    es.first(rule)
+    assert es.let_in(PROGRAM, STRANGER) == STRANGER.addresses
+    assert Entry("any", PROGRAM, "port", 4) in es.changes()[0]
+    assert [door.sure for door in es.doors(PROGRAM)] == [False]
+    assert es.let_in(PROGRAM, LAN) == LAN.addresses
+
+
+def test_the_guard_may_be_left_by_an_interface_that_no_zone_names(annex: Live) -> None:
+    for table in ("filter", "mangle"):
+        annex.first("-A PORTGEN-GUARD -i eth0 -j RETURN", table)
+    assert annex.let_in("collector", STRANGER) == STRANGER.addresses
+    assert not annex.doors("collector")[0].sure
+
+
+@pytest.mark.parametrize(
+    ("interface", "strangers"), [("tailscale0", False), ("tailscale0+", True), ("tail+", True)]
+)
+def test_a_rule_by_a_zones_interface_is_about_its_visitors_alone(
+    annex: Live, interface: str, *, strangers: bool
+) -> None:
+    for table in ("filter", "mangle"):
+        annex.first(f"-A PORTGEN-GUARD -i {interface} -j RETURN", table)
+    by_zone = STRANGER._replace(interface="tailscale0")
+    assert annex.let_in("collector", by_zone) == STRANGER.addresses
+    assert bool(annex.let_in("collector", STRANGER)) == strangers
+    assert annex.doors("collector")[0].sure != strangers
 
 
 def test_a_zone_of_an_interface_that_no_rule_names_comes_like_others(annex: Live) -> None:
