@@ -26,8 +26,8 @@ from portgen.audit import _units
 from portgen.audit._audited import Audited
 from portgen.audit._knocking import Found, Knocking, Place
 from portgen.audit._listeners import PROXY, Holding, Listener, covers
-from portgen.audit._nginx import Serving, address_of, leads_to
-from portgen.formats.filtering import Packets, Passing, addresses, everyone
+from portgen.audit._nginx import Serving, address_of, connected, leads_to
+from portgen.formats.filtering import Packets, Passing, everyone
 from portgen.inventory import ranges
 from portgen.plan import doors as planned
 from portgen.plan import live, relays
@@ -63,7 +63,18 @@ def doors(host: Audited) -> dict[str, list[Door]]:
     for door in misled:
         if door.service in own:
             own[door.service].append(door)
-    return relays.with_relays(host.host, own, [relay.with_doors(misled) for relay in forwarding])
+    leading = [relay.with_doors(misled) for relay in forwarding]
+    found = relays.with_relays(host.host, own, leading)
+    return {name: list(_each_once(known)) for name, known in found.items()}
+
+
+def _each_once(doors: Iterable[Door]) -> Iterator[Door]:
+    """A forwarder may lead to a service by both families."""
+    seen: list[Door] = []
+    for door in doors:
+        if door not in seen:
+            seen.append(door)
+            yield door
 
 
 def unseen(host: Audited) -> dict[str, list[Gap]]:
@@ -207,7 +218,7 @@ class _Doors:
             command = _units.of_process(listener.process)
         if command is not None:
             address, number = address_of(command.to)
-            places &= {address} if number in port.container_ports else set()
+            places &= set(connected(address)) if number in port.container_ports else set()
         if service.via == "docker":
             # Its program leads on by the same family where the container has it.
             families = {family for family, _ in listener.at}
@@ -312,12 +323,14 @@ class _Doors:
         """The forwarders that run, wherever they lead."""
         for listener in self._listeners():
             to = _leads_to(listener)
-            if to is None or not addresses(to.address):
+            places = () if to is None else connected(to.address)
+            if to is None or not places:
                 continue
-            address, number, transport = to.address, to.port, to.transport
             name = _name(listener)
             there = list(self._of_program(listener, name))
-            yield Relay(name, there, address, number, transport, relays.as_host(address))
+            for place in places:
+                as_host = relays.as_host(place)
+                yield Relay(name, there, place, to.port, to.transport, as_host)
 
     def _listeners(self) -> Iterator[Listener]:
         """All of the host's, each once, but for those that lead into the container of their own service."""

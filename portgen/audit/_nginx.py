@@ -6,8 +6,10 @@ start of the workers; where it serves a route. Pure.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from functools import cached_property
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING, NamedTuple
 
 from portgen.audit._listeners import At, Listener
@@ -17,7 +19,7 @@ from portgen.formats.nginx import Node
 from portgen.plan import facts
 from portgen.plan.door import Door
 from portgen.plan.live import InstalledFile
-from portgen.plan.ports import Endpoint, is_ipv6
+from portgen.plan.ports import LOOPBACK, LOOPBACK6, Endpoint, is_ipv6
 from portgen.plan.routes import Route
 from portgen.plan.types import NGINX
 from portgen.review import readings
@@ -280,6 +282,47 @@ def leads_to(doors: Iterable[Door], backend: str | None) -> bool:
             if by_host or door.endpoint.address == address:
                 return True
     return False
+
+
+_OF_NAMES = {"localhost": (LOOPBACK, LOOPBACK6), "ip6-localhost": (LOOPBACK6,)}
+_IP4_NUMBER = re.compile(r"0x[0-9a-f]+|[0-9]+")
+
+
+def connected(written: str) -> tuple[str, ...]:
+    """The addresses that a program connects to, as the kernel writes them, by how somebody wrote one:
+    `127.1`, `0`, `localhost`, `::ffff:127.0.0.1`. None of another name."""
+    word = written.strip("[]").lower()
+    if word in _OF_NAMES:
+        return _OF_NAMES[word]
+    address: IPv4Address | IPv6Address | None = _ip4(word)
+    if address is None:
+        try:
+            address = ip_address(word)
+        except ValueError:
+            return ()
+    if address.version == 6 and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    if address.is_unspecified:
+        return (LOOPBACK if address.version == 4 else LOOPBACK6,)
+    return (str(address),)
+
+
+def _ip4(word: str) -> IPv4Address | None:
+    """As inet_aton(3) reads it: up to four numbers, of which the last one fills what is left."""
+    numbers = []
+    for part in word.split("."):
+        if not _IP4_NUMBER.fullmatch(part):
+            return None
+        is_octal = part.startswith("0") and part.isdecimal()
+        try:
+            numbers.append(int(part, 8 if is_octal else 0))
+        except ValueError:  # `09`
+            return None
+    *ahead, last = numbers
+    left = 4 - len(ahead)
+    if left < 1 or max(ahead, default=0) > 0xFF or last >= 1 << 8 * left:
+        return None
+    return IPv4Address(int.from_bytes(bytes(ahead), "big") << 8 * left | last)
 
 
 def address_of(server: str) -> tuple[str, int | None]:

@@ -569,6 +569,43 @@ def test_a_forwarder_that_leads_to_the_database_is_a_door_of_it(es: Live) -> Non
     assert es.let_in("postgresql", STRANGER, "route") == STRANGER.addresses
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "localhost",
+        "127.1",
+        "0",
+        "0.0.0.0",
+        "0x7f.0.0.1",
+        "2130706433",
+        "[::ffff:127.0.0.1]",
+        "[::]",
+    ],
+)
+def test_a_forwarder_to_loopback_may_be_written_in_any_way(es: Live, address: str) -> None:
+    _lead(es, "5007", "TCP4:[0-9.]+:[0-9]+", f"TCP:{address}:5432")
+    assert es.let_in("postgresql", LAN) == LAN.addresses
+
+
+@pytest.mark.parametrize("address", ["127.0.0.09", "1.2.3.4.5", "256.1", "there"])
+def test_a_forwarder_to_another_address_is_no_door_to_loopback(es: Live, address: str) -> None:
+    _lead(es, "5007", "TCP4:[0-9.]+:[0-9]+", f"TCP:{address}:5432")
+    assert es.let_in("postgresql", LAN) == []
+
+
+def test_a_forwarder_to_its_container_may_be_written_by_ipv6(es: Live) -> None:
+    _lead(es, "5007", "TCP4:([0-9.]+)", r"TCP6:[::ffff:\1]")
+    assert es.changes() == NOTHING
+
+
+def _lead(live: Live, port: str, pattern: str, to: str) -> None:
+    """Lead the forwarder at a port elsewhere."""
+    for pid, process in live.seen.processes.items():
+        if process is not None and any(f"LISTEN:{port}," in word for word in process.arguments):
+            words = [re.sub(f"^{pattern}", to, one) for one in process.arguments]
+            live.seen.processes[pid] = process._replace(arguments=tuple(words))
+
+
 def test_a_port_that_docker_leads_into_a_container_of_another_service_is_a_door_of_it(
     annex: Live,
 ) -> None:
