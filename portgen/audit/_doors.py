@@ -26,7 +26,8 @@ from portgen.audit import _units
 from portgen.audit._audited import Audited
 from portgen.audit._knocking import Found, Knocking, Place
 from portgen.audit._listeners import PROXY, Holding, Listener, covers
-from portgen.audit._nginx import Serving, address_of, connected, leads_to
+from portgen.audit._nginx import Serving, address_of, connected, is_at, leads_to
+from portgen.audit._onward import Onward, passed_on
 from portgen.formats.filtering import Packets, Passing, everyone
 from portgen.inventory import ranges
 from portgen.plan import doors as planned
@@ -40,6 +41,7 @@ from portgen.plan.ports import (
     PlannedPort,
     Transport,
     is_ipv6,
+    is_loopback,
     specific,
 )
 from portgen.plan.reach import ANY
@@ -58,6 +60,8 @@ def doors(host: Audited) -> dict[str, list[Door]]:
     for service in host.host.services:
         if service.name not in missing:
             own[service.name] = list(made.of(service))
+    for door in list(made.onward(own)):
+        own[door.service].append(door)
     forwarding = list(made.forwarding())
     misled = list(made.misled(own, forwarding))
     for door in misled:
@@ -65,6 +69,8 @@ def doors(host: Audited) -> dict[str, list[Door]]:
             own[door.service].append(door)
     leading = [relay.with_doors(misled) for relay in forwarding]
     found = relays.with_relays(host.host, own, leading)
+    for door in list(made.onward(found)):  # to forwarders that lead to a service
+        found[door.service].append(door)
     return {name: list(_each_once(known)) for name, known in found.items()}
 
 
@@ -315,6 +321,48 @@ class _Doors:
                     route=route.name,
                     password=meant.password,
                     sure=all(sure.values()) and meant.sure,
+                )
+
+    def onward(self, known: Mapping[str, Sequence[Door]]) -> Iterator[Door]:
+        """The ways to services through nginx that no route asks for. Whom nginx lets in there is not asked:
+        all who come to it may get in."""
+        paths = {route.path for route in self.host.host.routes}
+        for one in passed_on(self.nginx.nginx.tree, paths):
+            for doors in known.values():
+                ways = [door for door in doors if any(self._is_at(door, to) for to in one.to)]
+                if ways:
+                    yield from self._by_nginx(one, ways[0])
+
+    def _is_at(self, door: Door, to: Endpoint) -> bool:
+        """Whether nginx comes to a door of a service at a place."""
+        there = door.endpoint
+        if door.way == "route" or to.transport != there.transport or to.port not in there.ports:
+            return False
+        if there.address or door.way == "container":
+            return there.address == to.address
+        is_here = is_loopback(to.address) or to.address in self.host.host.known_addresses
+        return is_here and any("host" in admission.kinds for admission in door.admissions)
+
+    def _by_nginx(self, one: Onward, behind: Door) -> Iterator[Door]:
+        """The doors at which its server listens."""
+        for number in sorted({address_of(place)[1] or 0 for place in one.listen}):
+            endpoint = Endpoint(number, one.transport)
+            for family in self.kernels:
+                at = self.nginx.listens(endpoint, family)
+                if not at or not is_at(one.listen, endpoint, family):
+                    continue
+                found = self._knocking.to_nginx(endpoint, family, at)
+                host = Admission(("host",), everyone(family))
+                yield Door(
+                    service=behind.service,
+                    way="route",
+                    family=family,
+                    endpoint=endpoint,
+                    port=behind.port,
+                    admissions=(host, *found.admissions),
+                    key_path=behind.key_path,
+                    route=one.name,
+                    sure=False,
                 )
 
     # --- what leads on to another service ---

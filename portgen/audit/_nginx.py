@@ -186,11 +186,11 @@ def _servers(http: Iterator[Node]) -> Iterator[Server]:
             if inner.name == "server_name":
                 names.update(nginx.name_of(word).lower() for word in inner.words[1:])
             elif inner.name == "listen" and len(inner.words) > 1:
-                listen.update(_listens(inner.words[1], inner.words[2:]))
+                listen.update(listens(inner.words[1], inner.words[2:]))
         yield Server(frozenset(names), frozenset(listen or {"80"}), absolute(node.path), node.first)
 
 
-def _listens(address: str, options: tuple[str, ...]) -> Iterator[str]:
+def listens(address: str, options: tuple[str, ...]) -> Iterator[str]:
     """An address as nginx compares it: `80`, `[::]:80`, `192.168.1.5:443`."""
     if address.startswith("unix:"):
         yield address
@@ -217,10 +217,10 @@ class Serving:
     def __init__(self, host: Audited) -> None:
         self.host = host
         self.nginx = host.nginx
-        self._at: dict[int, set[At]] = {}
+        self._at: dict[tuple[str, int], set[At]] = {}
         for listener in self.nginx.listeners:
-            if listener.socket.transport == "tcp":
-                self._at.setdefault(listener.socket.port, set()).update(listener.at)
+            key = listener.socket.transport, listener.socket.port
+            self._at.setdefault(key, set()).update(listener.at)
         self._is_included = self.nginx.has(SITE, self.nginx.http)
         blocks = [node.block or () for node in self.nginx.http if node.name == "server"]
         self._servers = list(zip(self.nginx.servers, blocks, strict=True))
@@ -228,7 +228,7 @@ class Serving:
 
     def listens(self, endpoint: Endpoint, family: int) -> list[str]:
         """The addresses of a family at which it listens on a port."""
-        found = self._at.get(endpoint.port, ())
+        found = self._at.get((endpoint.transport, endpoint.port), ())
         return sorted(address for number, address in found if number == family)
 
     def location(self, route: Route) -> facts.Location | None:
@@ -242,7 +242,7 @@ class Serving:
         if not self.listens(endpoint, family):
             return False
         for server, block in self._servers:
-            if not _is_at(server, endpoint, family):
+            if not is_at(server.listen, endpoint, family):
                 continue
             # The default site is the port's first server, which answers to any name.
             is_default = not route.host and self.nginx.has(SNIPPET, block)
@@ -260,9 +260,9 @@ class Serving:
                 waiting += node.block or ()
 
 
-def _is_at(server: Server, endpoint: Endpoint, family: int) -> bool:
-    """Whether a server of nginx's listens on a port, by a family."""
-    for place in server.listen:
+def is_at(listen: Iterable[str], endpoint: Endpoint, family: int) -> bool:
+    """Whether a server that listens at these places does so on a port, by a family."""
+    for place in listen:
         address, number = address_of(place)
         if number == endpoint.port and is_ipv6(address) == (family == 6):
             return True

@@ -718,6 +718,54 @@ def test_a_proxy_by_hand_may_name_any_visitor() -> None:
     assert live.let_in("rspamd", office, "route") == office.addresses
 
 
+TEAMS = "/etc/nginx/sites-enabled/default"
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        "location /x/ { proxy_pass http://127.0.0.1:5432/y; }",
+        "location /x/ { if ($arg_a) { proxy_pass http://localhost:5432; } }",
+        "location /x/ { set $to 127.0.0.1:5432; proxy_pass http://$to; }",
+        "location /x/ { uwsgi_pass 127.1:5432; }",
+        "location /x/ { grpc_pass grpc://teams; }",
+    ],
+)
+def test_a_location_by_hand_that_leads_to_a_service_is_a_door_of_it(es: Live, block: str) -> None:
+    upstream = "upstream teams { server 127.0.0.1:5432 weight=2; }\nserver { listen 81; }\n"
+    es.file(TEAMS, r"\A", upstream)
+    es.file(TEAMS, r"^\tserver_name _;", f"server_name _; {block}")
+    (door,) = es.doors("postgresql", "route")
+    assert (door.route, door.endpoint.port, door.sure, door.password) == ("/x/", 80, False, False)
+    assert door.let_in(STRANGER) == STRANGER.addresses
+    assert es.doors("postgresql", "route", 6)
+    assert {one.service for one in es.changes()[0]} == {"postgresql"}
+
+
+@pytest.mark.parametrize(
+    "place", ["10.0.0.9:5432", "teams.invalid:5432", "unix:/run/x.sock", "$other", "127.0.0.1:5433"]
+)
+def test_a_location_by_hand_to_another_place_is_no_door(es: Live, place: str) -> None:
+    block = f"location /x/ {{ proxy_pass http://{place}; }}"
+    es.file(TEAMS, r"^\tserver_name _;", f"server_name _; {block}")
+    assert es.changes() == NOTHING
+
+
+def test_a_stream_by_hand_is_a_door_to_a_container(es: Live) -> None:
+    inside = _address(es, "smartnumbers")
+    port = es.doors("smartnumbers", "container")[0].endpoint.port
+    stream = f"stream {{ server {{ listen 80; proxy_pass {inside}:{port}; }} }}\n"
+    es.file("/etc/nginx/nginx.conf", r"^http \{", f"{stream}http {{")
+    routes = {door.route for door in es.doors("smartnumbers", "route")}
+    assert routes == {"/dashboard/smartnumbers/", "80"}
+
+
+def test_a_new_location_in_portgens_own_file_is_a_door(es: Live) -> None:
+    es.file(SNIPPET, r"\Z", "location /x/ { proxy_pass http://portgen_smartnumbers; }\n")
+    found = {door.route: door.sure for door in es.doors("smartnumbers", "route")}
+    assert found == {"/dashboard/smartnumbers/": True, "/x/": False}
+
+
 # --- what was not seen ----------------------------------------------------------------------------
 
 
