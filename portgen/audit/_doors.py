@@ -20,14 +20,13 @@ container, "nginx" for routes. Where a forwarder's unit was seen ("systemd"), wh
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import pairwise
 
 from portgen.audit import _units
 from portgen.audit._audited import Audited
 from portgen.audit._knocking import Found, Knocking, Place
 from portgen.audit._listeners import PROXY, Holding, Listener, covers
 from portgen.audit._nginx import Serving, address_of, connected, is_at, leads_to
-from portgen.audit._onward import Onward, passed_on
+from portgen.audit._onward import Onward, forwarded_to, passed_on
 from portgen.formats.filtering import Packets, Passing, everyone
 from portgen.inventory import ranges
 from portgen.plan import doors as planned
@@ -37,9 +36,10 @@ from portgen.plan.facts import Location
 from portgen.plan.live import Gap
 from portgen.plan.ports import (
     EVERYWHERE,
+    LOOPBACK,
+    LOOPBACK6,
     Endpoint,
     PlannedPort,
-    Transport,
     is_ipv6,
     is_loopback,
     specific,
@@ -133,6 +133,7 @@ class _Doors:
             for family in self.kernels:
                 own += self._of_port(service, port, family)
                 own += self._of_groups(service, port, family)
+                own += self._of_rewritten(service, port, family)
             if service.has_mapping:
                 own += self._of_container(service, port)
         yield from own
@@ -212,6 +213,47 @@ class _Doors:
                 address = specific(rule.bound or EVERYWHERE)
                 endpoint = Endpoint(rule.port, port.transport, 0, address)
                 yield Place(endpoint, family, rule.bound, listens=False, led=True)
+        for one in self.kernels[family].rewriting:
+            if one.is_dockers or one.transport != port.transport or one.address not in there:
+                continue
+            ports = one.leading_to(inside.ports)
+            if ports:
+                address = specific(one.bound or EVERYWHERE)
+                endpoint = Endpoint.over(ports, port.transport)._replace(address=address)
+                yield Place(endpoint, family, one.bound, listens=False, led=True)
+
+    def _of_rewritten(self, service: Service, port: PlannedPort, family: int) -> Iterator[Door]:
+        """Where a rule leads another port of the host to its program. Whether it gets there depends on where
+        the program listens, and on a setting of the kernel's."""
+        places = list(self._places(service, port, family))
+        if not any(place.listens for place in places):
+            return
+        own = {"", LOOPBACK, LOOPBACK6, *self.host.host.known_addresses}
+        own |= {place.address for place in places if place.listens}
+        for one in self.kernels[family].rewriting:
+            ports = one.leading_to(port.endpoint.ports)
+            if one.transport != port.transport or one.address not in own or not ports:
+                continue
+            inside = port.endpoint.everywhere
+            if one.port is not None:
+                inside = Endpoint(one.port, port.transport)
+            found = self._knocking.at(None, Place(inside, family, "", listens=True))
+            admissions = []
+            for by in self._by_unit(self._unit_of(service, port), found):
+                those = ranges.common(by.addresses, one.sources)
+                if those and by.kinds != ("host",):
+                    admissions.append(by._replace(addresses=those))
+            if admissions:
+                yield Door(
+                    service=service.name,
+                    way="port",
+                    family=family,
+                    endpoint=Endpoint.over(ports, port.transport)._replace(address=one.bound),
+                    port=port.endpoint,
+                    admissions=tuple(admissions),
+                    key_path=port.allow_path,
+                    sure=False,
+                )
 
     def _leads_here(self, service: Service, port: PlannedPort, listener: Listener) -> bool:
         """Whether what listens leads to the service. A forwarder and docker's program connect to the
@@ -370,7 +412,7 @@ class _Doors:
     def forwarding(self) -> Iterator[Relay]:
         """The forwarders that run, wherever they lead."""
         for listener in self._listeners():
-            to = _leads_to(listener)
+            to = forwarded_to(listener)
             places = () if to is None else connected(to.address)
             if to is None or not places:
                 continue
@@ -436,26 +478,6 @@ class _Doors:
                             yield door._replace(
                                 service=name, port=ways[0].port, through=service.name
                             )
-
-
-def _leads_to(listener: Listener) -> Endpoint | None:
-    """Where a forwarder, or docker's program for a published port, leads to; None of something else."""
-    process = listener.process
-    if process is None:
-        return None
-    if process.program == PROXY:
-        words = process.arguments
-        options = dict(pairwise(words))
-        address, port = options.get("-container-ip", ""), options.get("-container-port", "")
-        transport: Transport = "udp" if options.get("-proto") == "udp" else "tcp"
-        return Endpoint(int(port), transport, 0, address) if port.isdecimal() else None
-    command = _units.of_process(process)
-    if command is None or command.leads_by not in ("tcp", "udp"):
-        return None
-    address, number = address_of(command.to)
-    if number is None:
-        return None
-    return Endpoint(number, "udp" if command.leads_by == "udp" else "tcp", 0, address)
 
 
 def _name(listener: Listener) -> str:

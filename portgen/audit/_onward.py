@@ -1,16 +1,19 @@
-"""Where nginx passes requests on that no route of the inventory asks for: in the team's own files, or by hand
-in portgen's.
+"""Where forwarders lead, and where nginx passes requests on that no route of the inventory asks for: in the
+team's own files, or by hand in portgen's.
 
-In: what nginx reads on the host. Out: `Onward`s. Pure. Places that only nginx itself knows are left
-out: names that are not an upstream's, sockets, variables that are not `set` to a place.
+In: what listens; what nginx reads on the host. Out: `Endpoint`s; `Onward`s. Pure. Places that only nginx
+itself knows are left out: names that are not an upstream's, sockets, variables that are not `set` to a place.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from itertools import pairwise
 from typing import NamedTuple
 
+from portgen.audit import _units
+from portgen.audit._listeners import PROXY, Listener
 from portgen.audit._nginx import FOLDER, address_of, connected, listens, place
 from portgen.formats.nginx import Node
 from portgen.plan.ports import Endpoint, Transport
@@ -20,6 +23,26 @@ _OURS = {place(path).removeprefix(FOLDER) for path in (SITE, SNIPPET)}
 _PASSES = {"proxy_pass", "grpc_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass"}
 _SECURE = ("https", "grpcs", "suwsgi")
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
+
+
+def forwarded_to(listener: Listener) -> Endpoint | None:
+    """Where a forwarder, or docker's program for a published port, leads to; None of something else."""
+    process = listener.process
+    if process is None:
+        return None
+    if process.program == PROXY:
+        words = process.arguments
+        options = dict(pairwise(words))
+        address, port = options.get("-container-ip", ""), options.get("-container-port", "")
+        transport: Transport = "udp" if options.get("-proto") == "udp" else "tcp"
+        return Endpoint(int(port), transport, 0, address) if port.isdecimal() else None
+    command = _units.of_process(process)
+    if command is None or command.leads_by not in ("tcp", "udp"):
+        return None
+    address, number = address_of(command.to)
+    if number is None:
+        return None
+    return Endpoint(number, "udp" if command.leads_by == "udp" else "tcp", 0, address)
 
 
 class Onward(NamedTuple):

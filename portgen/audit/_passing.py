@@ -19,9 +19,12 @@ from portgen.formats import filtering
 from portgen.formats.filtering import Before, Filter, Packets, Passing, Sources
 from portgen.formats.iptables import Option, Rule
 from portgen.inventory import ranges
-from portgen.plan.ports import Endpoint
+from portgen.plan.facts import single
+from portgen.plan.ports import LOOPBACK, LOOPBACK6, Endpoint
 
 _BRIDGES = ("br-", "docker")
+_LOOPBACKS = {4: LOOPBACK, 6: LOOPBACK6}
+_ALL = range(1, 65536)  # ports
 # In the table nat: whether that leads elsewhere. The others end it, too, and packets stay as they are.
 _LEADS = {"DNAT": "ACCEPT", "ACCEPT": "DROP", "REDIRECT": "DROP"}
 
@@ -34,6 +37,26 @@ class Led(NamedTuple):
     port: int
     sources: Sources
     sure: bool
+
+
+class Rewriting(NamedTuple):
+    """A rule that leads ports of the host elsewhere. `bound`: the host's address; "" for each of them, or
+    several. `address`: where it leads; 127.0.0.1 for a program of the host. `port`: None where it stays.
+    `is_dockers`: it is written as docker's are, for one port."""
+
+    transport: str
+    ports: range
+    bound: str
+    sources: Sources
+    address: str
+    port: int | None
+    is_dockers: bool
+
+    def leading_to(self, inside: range) -> range:
+        """The ports of the host that it leads to one of these ports."""
+        if self.port is None:
+            return ranges.overlap(self.ports, inside)
+        return self.ports if self.port in inside else range(0)
 
 
 class Kernel:
@@ -148,6 +171,17 @@ class Kernel:
                     yield one
 
     @cached_property
+    def rewriting(self) -> list[Rewriting]:
+        """The rules of the table nat that lead what comes from elsewhere to another place: one for each of
+        their ports and transports."""
+        found = []
+        for (table, chain), rules in self.family.tables.chains.items():
+            for rule in rules if table == "nat" and chain != "OUTPUT" else ():
+                if rule.value("-j") in ("DNAT", "REDIRECT"):
+                    found += list(_rewriting(rule, self.family.number))
+        return found
+
+    @cached_property
     def _published(self) -> dict[tuple[str, int], list[Published]]:
         found: dict[tuple[str, int], list[Published]] = {}
         for one in _guard.published(self.family):
@@ -239,6 +273,25 @@ def _destination(written: str) -> tuple[str, int | None]:
     else:
         return written, None
     return address, int(port) if port.isdecimal() else None
+
+
+def _rewriting(rule: Rule, family: int) -> Iterator[Rewriting]:
+    asked = filtering.condition(rule, family)
+    if asked is None:
+        return
+    address, port = _destination(rule.value("--to-destination") or "")
+    if rule.value("-j") == "REDIRECT":
+        written = rule.value("--to-ports") or ""
+        address, port = _LOOPBACKS[family], int(written) if written.isdecimal() else None
+    dport = rule.value("--dport") or ""
+    is_dockers = rule.value("-j") == "DNAT" and dport.isdecimal()
+    bound = single(asked.to)
+    if "/" in bound:
+        bound = ""
+    sources = asked.among(filtering.everyone(family))
+    for transport in asked.transports:
+        for ports in asked.ports or [_ALL]:
+            yield Rewriting(transport, ports, bound, sources, address, port, is_dockers)
 
 
 def _network(rule: Rule) -> tuple[str | None, str | None]:

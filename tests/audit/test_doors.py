@@ -618,6 +618,46 @@ def test_a_port_that_docker_leads_into_a_container_of_another_service_is_a_door_
     assert all(door.port.port == 6002 for door in doors_here)
 
 
+@pytest.mark.parametrize(
+    ("asked", "to", "ports"),
+    [
+        ("-p tcp -m multiport --dports 9990,9999", ":5000", {9990, 9999}),
+        ("-p tcp -m tcp --dport 9990:9999", ":5000", {9990}),
+        ("-d 192.168.7.5/32", "", {5000}),
+    ],
+)
+def test_ports_that_a_rule_by_hand_leads_into_a_container_are_doors_of_it(
+    annex: Live, asked: str, to: str, ports: set[int]
+) -> None:
+    annex.change(JUMP, "", times=2)
+    inside = _address(annex, "inner")
+    annex.first(f"-A PREROUTING {asked} -j DNAT --to-destination {inside}{to}", "nat")
+    annex.first("-A FORWARD -j ACCEPT")
+    found = [door for door in annex.doors("inner") if door.let_in(STRANGER)]
+    assert {door.endpoint.port for door in found} == ports
+    assert {door.port.port for door in found} == {6002}
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "-p tcp -m tcp --dport 9998 -j REDIRECT --to-ports 5432",
+        "-p tcp -m multiport --dports 9998,9999 -j DNAT --to-destination 127.0.0.1:5432",
+        "-d 192.168.7.5/32 -j DNAT --to-destination 127.0.0.1",
+    ],
+)
+def test_a_rule_by_hand_that_leads_to_a_program_on_loopback_is_a_door_of_it(
+    es: Live, rule: str
+) -> None:
+    es.command("ss", r"\*:5432\b", "127.0.0.1:5432")
+    es.first(f"-A PREROUTING {rule}", "nat")
+    assert es.let_in("postgresql", STRANGER) == []  # ufw keeps them out, still
+    es.first("-A ufw-user-input -p tcp -m tcp --dport 5432 -j ACCEPT")
+    found = [door for door in es.doors("postgresql") if door.let_in(STRANGER)]
+    assert found
+    assert not any(door.sure for door in found)
+
+
 def test_a_forwarders_unit_keeps_out_too(es: Live) -> None:
     _narrow(es, "portgen-smartnumbers.service")
     assert es.let_in("smartnumbers", LAN) == [addresses("192.168.7.0/24")]
