@@ -18,7 +18,7 @@ from portgen.plan.facts import Container, Facts, Key, Nginx, Service, Words
 from portgen.plan.networks import share_network
 from portgen.plan.ports import Endpoint
 from portgen.plan.types import NGINX, Plan
-from portgen.review import exposure, firewall, match, port_pages, readings, sentences, steps
+from portgen.review import exposure, firewall, match, onward, port_pages, readings, sentences, steps
 from portgen.review.exposure import Exposure
 from portgen.review.firewall import Own, Rules
 from portgen.review.match import Kind, Pair
@@ -104,7 +104,8 @@ class Review(NamedTuple):
     """The whole change. `others`: files that change in lines of no service. `names`: what each host
     calls sources. `recounted`: services whose container is recreated only because its address is
     counted from the ports of its project, and those changed. `sentences`: of `expect`, between revisions
-    only: no rendered file has them."""
+    only: no rendered file has them. `forwarders`: those that may lead on to other services, where rendered
+    files are compared, which do not say to whom."""
 
     exposures: tuple[Exposure, ...]
     services: tuple[Changed, ...]
@@ -116,6 +117,7 @@ class Review(NamedTuple):
     recounted: tuple[Key, ...] = ()
     joined: tuple[Joined, ...] = ()
     sentences: tuple[SentenceChange, ...] = ()
+    forwarders: tuple[str, ...] = ()
 
     @property
     def empty(self) -> bool:
@@ -128,7 +130,11 @@ def of_plans(before: Plan, after: Plan) -> Review:
     looked at."""
     keys = of_plan.differing(before, after)
     review = compare(of_plan.of(before, keys), of_plan.of(after, keys))
-    review = review._replace(sentences=tuple(sentences.changes(before, after, review.services)))
+    were = {changed.key: changed.was or changed.key for changed in review.services}
+    review = review._replace(
+        exposures=(*review.exposures, *onward.of(before, after, were)),
+        sentences=tuple(sentences.changes(before, after, review.services)),
+    )
     return _with_recounted(review, after, _renumbered(before, after))
 
 
@@ -141,6 +147,7 @@ def of_changes(changes: Sequence[Change], files: Iterable[File], plan: Plan) -> 
     before, after = readings.between(rendered, keys, files, plan)
     review = compare(before, after, others)
     if not review.empty:
+        review = review._replace(forwarders=tuple(_leading_on(plan)))
         return _with_recounted(review, plan, _renumbered_in(rendered, plan))
     # Pages that only repeat what the services' lines say, sums that are not current, modes: changes
     # all the same.
@@ -162,6 +169,15 @@ def compare(before: Facts, after: Facts, others: Iterable[str] = ()) -> Review:
         names=after.words,
         joined=tuple(_joined(pairs, after)),
     )
+
+
+def _leading_on(plan: Plan) -> list[str]:
+    """The forwarders that lead to another service, each once."""
+    found: dict[str, None] = {}
+    for service in plan.services:
+        for port in service.ports:
+            found.update(dict.fromkeys(port.reach.through))
+    return list(found)
 
 
 def _with_recounted(review: Review, after: Plan, renumbered: set[str]) -> Review:

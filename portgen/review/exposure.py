@@ -57,7 +57,14 @@ class VisitorNames(NamedTuple):
     header: str
 
 
-Where = Endpoint | RoutePath | Entrance | HostNetwork | VisitorNames
+class Onward(NamedTuple):
+    """A forwarder that leads there. `password`: whether nginx asks for one on the way."""
+
+    forwarder: str
+    password: bool
+
+
+Where = Endpoint | RoutePath | Entrance | HostNetwork | VisitorNames | Onward
 
 
 class Exposure(NamedTuple):

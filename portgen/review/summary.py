@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from portgen.markdown import row
 from portgen.markdown import text as markdown_text
+from portgen.problem import listed
 from portgen.review import host_words, sentences, step_words, words
 from portgen.review.compare import Review
 from portgen.review.steps import BY_HAND
@@ -102,7 +103,10 @@ def _exposures(review: Review) -> Iterator[str]:
     """A table of what is newly reachable."""
     new = [exposure for exposure in review.exposures if exposure.new]
     if not new:
-        yield "Nobody can reach anything that they could not reach before."
+        unless = ""
+        if review.forwarders:
+            unless = f", unless through {listed(review.forwarders, 3)}"
+        yield f"Nobody can reach anything that they could not reach before{unless}."
         return
     yield f"**Newly reachable ({len(new)})**"
     yield ""

@@ -17,7 +17,14 @@ from portgen.plan.types import has_mapping
 from portgen.problem import counted, listed
 from portgen.review import container_words, match, sentences
 from portgen.review.compare import Changed, Review
-from portgen.review.exposure import Entrance, Exposure, HostNetwork, RoutePath, VisitorNames
+from portgen.review.exposure import (
+    Entrance,
+    Exposure,
+    HostNetwork,
+    Onward,
+    RoutePath,
+    VisitorNames,
+)
 from portgen.review.firewall import Own
 from portgen.review.match import Kind, are_led_apart
 from portgen.review.phrases import MOST_NAMED
@@ -424,6 +431,8 @@ def where(found: Exposure) -> str:
         return f"{place.port} (and each route without an `allow`)"
     if isinstance(place, VisitorNames):
         return f"each route with an `allow`, by any visitor's address in {place.header},"
+    if isinstance(place, Onward):
+        return f"through {place.forwarder}{', with a password,' if place.password else ''}"
     if isinstance(place, HostNetwork):
         return "its program's own ports, on the host's network,"
     return _location(place)

@@ -10,11 +10,10 @@ from hypothesis import Phase, given, settings
 
 from portgen.inventory import ranges
 from portgen.inventory.source import parse
-from portgen.plan import doors, of_plan, planner, reaching, visitors
+from portgen.plan import doors, planner, reaching, relays, visitors
 from portgen.plan.door import Door
-from portgen.plan.facts import Key
 from portgen.plan.ports import PlannedPort
-from portgen.plan.types import NGINX, Host, Plan, Service
+from portgen.plan.types import NGINX, Plan, Service
 from portgen.plan.visitors import Source
 from portgen.review import compare
 from tests import inventories
@@ -92,28 +91,32 @@ def test_whoever_newly_gets_in_is_in_the_review(old: dict[str, Any], new: dict[s
     reported = exposed(before, after)
     for host in after.hosts:
         was = before.host(host.name)
+        old_doors = {} if was is None else relays.doors_of(before, was)
+        now_doors = relays.doors_of(after, host)
         for source in visitors.Sources(after, host).every:
             if source.kind in ("zone", "any"):
                 for service in host.services:
-                    if gets_in_newly(was, host, source, service):
+                    if gets_in_newly(old_doors, now_doors, source, service):
                         either = {(host.name, service.name), (host.name, NGINX)}
                         assert either & reported, (host.name, source.name, service.name)
 
 
 def exposed(before: Plan, after: Plan) -> set[tuple[str, str]]:
-    keys = {
-        Key(service.host, service.name) for plan in (before, after) for service in plan.services
-    }
-    review = compare.compare(of_plan.of(before, keys), of_plan.of(after, keys))
+    review = compare.of_plans(before, after)
     return {(exposure.host, exposure.service) for exposure in review.exposures}
 
 
-def gets_in_newly(was: Host | None, host: Host, source: Source, service: Service) -> bool:
+def gets_in_newly(
+    old_doors: dict[str, list[Door]],
+    now_doors: dict[str, list[Door]],
+    source: Source,
+    service: Service,
+) -> bool:
     """Whether an address of another machine gets in to a service that let it not in before."""
     elsewhere = [visitor for visitor in source.visitors if visitor.kind == "outside"]
     had: dict[int, list[range]] = {4: [], 6: []}
-    now = doors.of(host).get(service.name, [])
-    old = [] if was is None else doors.of(was).get(service.name, [])
+    now = now_doors.get(service.name, [])
+    old = old_doors.get(service.name, [])
     for visitor in elsewhere:
         for door in old:
             had[visitor.family] += door.let_in(visitor)
