@@ -5,7 +5,7 @@ In: nothing; `doors` makes them of a plan, `audit._doors` of a live host. Out: `
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
 from portgen.inventory import ranges
@@ -75,3 +75,14 @@ class Door(NamedTuple):
             if admission.is_for(visitor) and (named or not admission.named):
                 found += ranges.common(admission.addresses, visitor.addresses)
         return ranges.joined(found)
+
+
+def newly(visitor: Visitor, now: Iterable[Door], old: Iterable[Door]) -> list[range]:
+    """Those of a visitor's addresses that get through some doors now, and through none of the old ones."""
+    let_in: list[range] = []
+    for door in now:
+        let_in += door.let_in(visitor)
+    had: list[range] = []
+    for door in old:
+        had += door.let_in(visitor)
+    return ranges.without(ranges.joined(let_in), ranges.joined(had))

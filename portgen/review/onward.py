@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from portgen.inventory import ranges
 from portgen.plan import reached_words, relays
-from portgen.plan.door import Door
+from portgen.plan.door import Door, newly
 from portgen.plan.facts import Key
 from portgen.plan.reach import ANY
 from portgen.plan.types import Host, Plan, Service
@@ -53,13 +52,7 @@ def _of_service(
 def _newly(host: Host, source: Source, own: Iterable[Door], old: Sequence[Door]) -> Iterator[str]:
     """Those of a source who get in and did not: `any`, networks, and interfaces."""
     for visitor in source.visitors:
-        let_in: list[range] = []
-        for door in own:
-            let_in += door.let_in(visitor)
-        had: list[range] = []
-        for door in old:
-            had += door.let_in(visitor)
-        new = ranges.without(ranges.joined(let_in), ranges.joined(had))
+        new = newly(visitor, own, old)
         if not new:
             continue
         if list(new) != list(visitor.addresses):
