@@ -25,7 +25,7 @@ NEW, OLD = "new", "old"  # the sides of an install, and the trees with their fil
 _PATIENCE = {"COMPOSE_HTTP_TIMEOUT": str(int(LONG))}
 # Docker may still count a container among a network's that it has just removed. In seconds: how long that is
 # waited for, and how often it is asked.
-_CLEARS, _LOOKS = 10.0, 0.5
+_CLEARS, _LOOKS = 60.0, 0.5
 # A file in the journal that stands in for services which a team has removed. Their image does not exist, and
 # none of them is ever started.
 _STAND_INS = "stand-ins.yml"

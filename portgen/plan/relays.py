@@ -22,7 +22,7 @@ from portgen.plan.visitors import Visitor, networks_of, outward
 
 Doors = Mapping[str, Sequence[Door]]
 # From which docker chooses the networks of which nobody says the addresses.
-# Source: https://docs.docker.com/engine/daemon/ipv4-networks/ ("Default address pools")
+# Source: `default-address-pools` of dockerd, whose defaults lie in these.
 _CHOSEN = ("172.16.0.0/12", "192.168.0.0/16")
 # With more forwarders than that, of those that are alike one alone is named.
 _MANY = 64
