@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from portgen.commands._explained_facts import by_way
 from portgen.problem import listed
 
 if TYPE_CHECKING:
@@ -74,14 +75,8 @@ def _reaching(answers: Iterable[Answer]) -> Facts:
     alike: dict[str, list[str]] = {}
     for answer in answers:
         alike.setdefault(reached_words.short(answer), []).append(answer.service.name)
-    name = "reaches"
-    for way, services in alike.items():
-        if way != reached_words.NO_WAY:
-            yield name, f"{listed(services, MOST)}: {way}"
-            name = ""
-    nobody = alike.get(reached_words.NO_WAY)
-    if nobody:
-        yield name, f"not {listed(nobody, MOST)}"
+    said = {way: listed(services, MOST) for way, services in alike.items()}
+    return by_way("reaches", "not", said)
 
 
 def of_sentence(asked: Asked, expectation: Expectation) -> Facts:

@@ -6,7 +6,7 @@ In: the plan, and the source that knows its places. Out: names of facts and thei
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from portgen.commands import _explained_expect
@@ -120,14 +120,20 @@ def _reached(asked: Asked, service: Service) -> Facts:
     alike: dict[str, list[str]] = {}
     for answer in reaching.of_service(asked.plan, service):
         alike.setdefault(reached_words.short(answer), []).append(answer.source.name)
-    name = "reached by"
-    for way, sources in alike.items():
+    said = {way: ", ".join(sources) for way, sources in alike.items()}
+    return by_way("reached by", "not by", said)
+
+
+def by_way(name: str, without: str, said: Mapping[str, str]) -> Facts:
+    """Rows of one name: who, or what, by each way; last those for whom there is none."""
+    from portgen.plan import reached_words
+
+    for way, those in said.items():
         if way != reached_words.NO_WAY:
-            yield name, f"{', '.join(sources)}: {way}"
+            yield name, f"{those}: {way}"
             name = ""
-    nobody = alike.get(reached_words.NO_WAY)
-    if nobody:
-        yield name, f"not by {', '.join(nobody)}"
+    if reached_words.NO_WAY in said:
+        yield name, f"{without} {said[reached_words.NO_WAY]}"
 
 
 def _healths(service: Service) -> Facts:
