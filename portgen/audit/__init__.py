@@ -38,6 +38,7 @@ from portgen.audit._metrics import metrics
 from portgen.audit._outcome import Found, Outcome, outcome
 from portgen.audit._page import page
 from portgen.audit._records import record
+from portgen.audit._sockets import has_moved_on
 from portgen.audit._teams import Reads, reads
 from portgen.plan.routes import own_place
 from portgen.problem import Severity
@@ -59,6 +60,7 @@ __all__ = [
     "documentation",
     "doors",
     "every",
+    "has_moved_on",
     "health_url",
     "is_checked",
     "is_ours",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from portgen.formats import ss
 from portgen.plan.live import Gap, Thing
@@ -33,11 +33,25 @@ def observe(host: Host, seen: Seen) -> Iterator[Thing | Gap]:
             yield process
     if any(socket.program is None for socket in found) and not seen.root:
         yield Gap(SOURCE, "only root sees which program listens", whole=False)
+    gone = _gone(found, seen)
+    if gone is not None:
+        why = f"{gone.program} on port {gone.port} ended while it was looked at"
+        yield Gap(SOURCE, why, whole=False)
+
+
+def has_moved_on(seen: Seen) -> bool:
+    """Whether somebody who listened ended while the host was looked at: a second look sees it as it is."""
+    try:
+        return _gone(ss.sockets(seen.said(*ss.COMMAND)), seen) is not None
+    except (UnseenError, ValueError):
+        return False
+
+
+def _gone(found: Iterable[ss.Socket], seen: Seen) -> ss.Socket | None:
     for socket in found:
         if socket.pids and _has_gone(socket, seen):
-            why = f"{socket.program} on port {socket.port} ended while it was looked at"
-            yield Gap(SOURCE, why, whole=False)
-            return
+            return socket
+    return None
 
 
 def _has_gone(socket: ss.Socket, seen: Seen) -> bool:

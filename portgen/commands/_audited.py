@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 # As plan.live has them: `--help` imports nothing of the plan.
 SOURCES = ("sockets", "docker", "systemd", "ufw", "nginx", "health")
+_LOOKS = 3
 
 
 class Wish(NamedTuple):
@@ -52,7 +53,7 @@ def seen_of(settings: Settings, planned: Plan, wish: Wish) -> tuple[Host, Seen]:
 
 def look(settings: Settings, hosts: Sequence[Host], sources: Sequence[str]) -> Seen:
     """What this machine answers about a host. `hosts`: the host as it is declared, in several ways: all that
-    one of them asks about is asked."""
+    one of them asks about is asked. Where a program ends meanwhile, it looks again."""
     from portgen import audit
     from portgen.machine import observe
 
@@ -61,7 +62,10 @@ def look(settings: Settings, hosts: Sequence[Host], sources: Sequence[str]) -> S
             yield from audit.asks(host, known, sources)
 
     with settings.stage(f"looking at {hosts[0].name}") as tell:
-        seen = observe.look(asks, settings.inventory.parent, settings.out, tell)
+        for _ in range(_LOOKS):
+            seen = observe.look(asks, settings.inventory.parent, settings.out, tell)
+            if not audit.has_moved_on(seen):
+                break
     seen.host = hosts[0].name
     return seen
 

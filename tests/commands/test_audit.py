@@ -428,6 +428,30 @@ def test_a_record_is_of_one_host(box: Seen, portgen: Portgen, tmp_path: Path) ->
     )
 
 
+def test_a_program_that_ends_while_the_host_is_looked_at_is_looked_at_again(
+    box: Seen, portgen: Portgen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[Seen] = []
+    settles = True
+
+    def look(*_: Any) -> Seen:
+        seen = hosts.clean(*hosts.declared(INVENTORY))
+        if not looks or not settles:
+            for pid in seen.processes:
+                seen.processes[pid] = None
+        looks.append(seen)
+        return seen
+
+    monkeypatch.setattr(observe, "look", look)
+    monkeypatch.setattr("platform.node", lambda: "box.example.com")
+    assert portgen("audit", "--only", "sockets").code == Exit.OK
+    assert len(looks) == 2
+    settles = False
+    run = portgen("audit", "--only", "sockets")
+    assert "ended while it was looked at" in run.out + run.err
+    assert len(looks) == 5
+
+
 def test_a_live_audit_is_of_this_machine_or_the_one_that_is_named(
     box: Seen, portgen: Portgen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

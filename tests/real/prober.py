@@ -8,9 +8,10 @@ Never: judges, or tries anything but the doors that it is given. The standard li
 
 A door is {"address", "port", "transport": "tcp" or "udp", "every": seconds} or, for a route of nginx,
 {"place": as the visitor takes it, "every"}. Each attempt is a new connection from a new port, or a datagram
-from one. A run is [phase, outcome, who, first, last, count]: attempts in a row with the same outcome, and
-when the first and the last of them began (seconds of CLOCK_MONOTONIC, which all namespaces of the host
-share). The outcomes:
+from one. The pauses between attempts are a little longer or shorter than `every`: of two probers in step,
+whose datagrams reach socat within half a millisecond, one would lose them all. A run is [phase, outcome, who,
+first, last, count]: attempts in a row with the same outcome, and when the first and the last of them began
+(seconds of CLOCK_MONOTONIC, which all namespaces of the host share). The outcomes:
 
   answered      a reply came; `who` is the name that the test application gave, or "nginx"
   closed        connected, and then hung up on without a reply
@@ -26,6 +27,7 @@ import errno
 import heapq
 import json
 import os
+import random
 import re
 import resource
 import selectors
@@ -177,7 +179,8 @@ class Prober:
         """The next attempt that is due."""
         when, number = heapq.heappop(self.due)
         door, now = self.doors[number], time.monotonic()
-        heapq.heappush(self.due, (max(when + door["every"], now), number))
+        pause = door["every"] * random.uniform(0.8, 1.2)
+        heapq.heappush(self.due, (max(when + pause, now), number))
         udp = door["transport"] == "udp"
         family = socket.AF_INET6 if ":" in door["address"] else socket.AF_INET
         sock = socket.socket(
