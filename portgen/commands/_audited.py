@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 # As plan.live has them: `--help` imports nothing of the plan.
 SOURCES = ("sockets", "docker", "systemd", "ufw", "nginx", "health")
-_LOOKS = 3
+_LOOKS = 3  # at most; where programs keep ending, what was not seen is reported
 
 
 class Wish(NamedTuple):

@@ -5,10 +5,9 @@ In: the plan, and the source that knows its places. Out: names of facts and thei
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from portgen.commands._explained_facts import by_way
 from portgen.problem import listed
 
 if TYPE_CHECKING:
@@ -77,6 +76,18 @@ def _reaching(answers: Iterable[Answer]) -> Facts:
         alike.setdefault(reached_words.short(answer), []).append(answer.service.name)
     said = {way: listed(services, MOST) for way, services in alike.items()}
     return by_way("reaches", "not", said)
+
+
+def by_way(name: str, without: str, said: Mapping[str, str]) -> Facts:
+    """Rows of one name: who, or what, by each way; last those for whom there is none."""
+    from portgen.plan import reached_words
+
+    for way, those in said.items():
+        if way != reached_words.NO_WAY:
+            yield name, f"{those}: {way}"
+            name = ""
+    if reached_words.NO_WAY in said:
+        yield name, f"{without} {said[reached_words.NO_WAY]}"
 
 
 def of_sentence(asked: Asked, expectation: Expectation) -> Facts:

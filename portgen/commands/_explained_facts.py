@@ -6,7 +6,7 @@ In: the plan, and the source that knows its places. Out: names of facts and thei
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from portgen.commands import _explained_expect
@@ -121,19 +121,7 @@ def _reached(asked: Asked, service: Service) -> Facts:
     for answer in reaching.of_service(asked.plan, service):
         alike.setdefault(reached_words.short(answer), []).append(answer.source.name)
     said = {way: ", ".join(sources) for way, sources in alike.items()}
-    return by_way("reached by", "not by", said)
-
-
-def by_way(name: str, without: str, said: Mapping[str, str]) -> Facts:
-    """Rows of one name: who, or what, by each way; last those for whom there is none."""
-    from portgen.plan import reached_words
-
-    for way, those in said.items():
-        if way != reached_words.NO_WAY:
-            yield name, f"{those}: {way}"
-            name = ""
-    if reached_words.NO_WAY in said:
-        yield name, f"{without} {said[reached_words.NO_WAY]}"
+    return _explained_expect.by_way("reached by", "not by", said)
 
 
 def _healths(service: Service) -> Facts:

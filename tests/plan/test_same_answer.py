@@ -99,7 +99,9 @@ def test_whoever_newly_gets_in_is_in_the_review(old: dict[str, Any], new: dict[s
                     if gets_in_newly(old_doors, now_doors, source, service):
                         either = {(host.name, service.name), (host.name, NGINX)}
                         if not gets_in_newly(old_doors, for_certain(now_doors), source, service):
-                            either |= programs(host)
+                            for program in programs(host):
+                                if gets_in_newly(old_doors, now_doors, source, program):
+                                    either.add((host.name, program.name))
                         assert either & reported, (host.name, source.name, service.name)
 
 
@@ -107,12 +109,18 @@ def for_certain(known: dict[str, list[Door]]) -> dict[str, list[Door]]:
     return {name: [door for door in some if door.sure] for name, some in known.items()}
 
 
-def programs(host: Host) -> set[tuple[str, str]]:
-    """One of them may be nginx with the team's own server, which has portgen's routes: then a review says
-    who newly gets in to that program, and not to each route."""
-    return {
-        (host.name, service.name) for service in host.services if service.via in ("process", "host")
-    }
+def programs(host: Host) -> list[Service]:
+    """One of them may be nginx with the team's own server, which has portgen's routes. Then a review says
+    who newly gets in to that program, and not to each route. There are none where portgen's nginx has a
+    name of its own."""
+    if host.server is None or host.server.names:
+        return []
+    found = []
+    for service in host.services:
+        speaks_http = any(port.speaks_http for port in service.ports)
+        if service.via in ("process", "host") and speaks_http:
+            found.append(service)
+    return found
 
 
 def exposed(before: Plan, after: Plan) -> set[tuple[str, str]]:

@@ -9,7 +9,7 @@ Never: judges, or tries anything but the doors that it is given. The standard li
 A door is {"address", "port", "transport": "tcp" or "udp", "every": seconds} or, for a route of nginx,
 {"place": as the visitor takes it, "every"}. Each attempt is a new connection from a new port, or a datagram
 from one. The pauses between attempts are a little longer or shorter than `every`: of two probers in step,
-whose datagrams reach socat within half a millisecond, one would lose them all. A run is [phase, outcome, who,
+whose datagrams reach socat at the same moment, one could lose them all. A run is [phase, outcome, who,
 first, last, count]: attempts in a row with the same outcome, and when the first and the last of them began
 (seconds of CLOCK_MONOTONIC, which all namespaces of the host share). The outcomes:
 
